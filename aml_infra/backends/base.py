@@ -1,0 +1,171 @@
+"""The contract between the lifecycle of a training run and what runs it.
+
+Guarantees that every backend gives, and that tests/contract checks:
+
+1. ``submit`` is atomic under the attempt's name: of two submitters one wins, the other gets ``AlreadySubmitted``.
+   What is visible under the name is whole (its source is in it) and will run, or can be started by anyone.
+2. ``describe`` answers None only where the service said that there is no such run. Not being able to ask is
+   ``BackendUnavailable``, never None.
+3. ``follow`` yields the lines of the log in order, from the first, none lost and none twice, also where the
+   connection was lost in between, and ends when the run has ended.
+4. ``collect`` may be called again: the record is written once, and outlives what ran it.
+5. ``cancel`` and ``remove`` may be called again, and of a run that is gone. ``remove`` keeps the record.
+6. Only errors of ``aml_infra.errors`` leave a backend.
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import datetime
+import enum
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from aml_infra import naming
+from aml_infra.errors import AmlInfraError, Problem
+from aml_infra.source import Snapshot
+from aml_infra.spec import Resources, RunSpec
+
+
+class Status(str, enum.Enum):
+    """Where a run is, in Azure Machine Learning's words (``TimedOut`` is ours: it names the cause)."""
+
+    QUEUED = "Queued"
+    RUNNING = "Running"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    CANCELED = "Canceled"
+    NOT_RESPONDING = "NotResponding"
+    TIMED_OUT = "TimedOut"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a run in this status will never change again."""
+        return self not in (Status.QUEUED, Status.RUNNING)
+
+
+class AlreadySubmitted(AmlInfraError):
+    """Another submitter was first: the run exists under this name."""
+
+
+class RunGone(AmlInfraError):
+    """The attempt was there and is not any more: it was removed behind our back."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunState:
+    """What a backend knows of one attempt.
+
+    Attributes:
+        run_id: deterministic id of the run.
+        attempt: counted from 1.
+        fingerprint: the whole fingerprint that it was submitted with.
+        status: where it is.
+        started_at: when its command started, UTC; None before.
+        finished_at: when it ended, UTC; None before.
+        exit_code: of the command, where it ended by itself.
+        reason: the service's own words on a failure, or empty.
+    """
+
+    run_id: str
+    attempt: int
+    fingerprint: str
+    status: Status
+    started_at: datetime.datetime | None = None
+    finished_at: datetime.datetime | None = None
+    exit_code: int | None = None
+    reason: str = ""
+
+    @property
+    def name(self) -> str:
+        """The attempt's name."""
+        return naming.attempt_name(self.run_id, self.attempt)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Record:
+    """What is kept of an attempt that ended, for as long as the user keeps it.
+
+    Attributes:
+        state: how it ended.
+        metrics: last value of each metric that the run logged with MLflow.
+        image_digest: digest of the image that really ran.
+        outputs_path: folder or URI of what the run wrote to ``outputs/``.
+        portal_url: where a person looks at the run.
+        log_path: the whole log.
+        spec: the run spec as data.
+    """
+
+    state: RunState
+    metrics: Mapping[str, float]
+    image_digest: str
+    outputs_path: str
+    portal_url: str
+    log_path: str
+    spec: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+class Backend(abc.ABC):
+    """Submits, follows, reads and cancels runs on one kind of compute. Safe for use from several threads."""
+
+    @abc.abstractmethod
+    def find_problems(self, resources: Resources) -> list[Problem]:
+        """What this compute cannot give of what is asked for, with the property paths of ``TrainingRunArgs``.
+
+        A service that does not answer is a problem too: the fix is in its message.
+        """
+
+    @abc.abstractmethod
+    def identify_image(self, reference: str) -> str:
+        """The digest of the image that ``reference`` means, for an image that is used as it is.
+
+        Raises:
+            InvalidInput: there is no such image.
+            BackendUnavailable: the service does not answer.
+        """
+
+    @abc.abstractmethod
+    def submit(self, spec: RunSpec, attempt: int, snapshot: Snapshot) -> None:
+        """Starts attempt ``attempt`` at the run.
+
+        Raises:
+            AlreadySubmitted: the attempt exists.
+            RunNotSubmitted: the service refused it.
+            SourceChanged: the source is no longer what was fingerprinted.
+            BackendUnavailable: the service did not answer; the attempt may exist all the same.
+        """
+
+    @abc.abstractmethod
+    def describe(self, run_id: str) -> RunState | None:
+        """The newest attempt at ``run_id``, or None if the service says that there is none.
+
+        Raises:
+            BackendUnavailable: the service does not answer.
+            RunConflict: its name is held by something else.
+        """
+
+    @abc.abstractmethod
+    def follow(self, state: RunState) -> Iterator[str]:
+        """The attempt's log, line by line and without line ends, until it has ended. Starts it if nobody has yet.
+
+        Raises:
+            BackendUnavailable: the service has not answered for a minute; the run may go on all the same.
+        """
+
+    @abc.abstractmethod
+    def collect(self, spec: RunSpec, state: RunState) -> Record:
+        """The record of an attempt that ended, made now if that was not done yet.
+
+        Raises:
+            RunGone: it was removed before it could be collected.
+            BackendUnavailable: the service does not answer.
+        """
+
+    @abc.abstractmethod
+    def cancel(self, run_id: str) -> None:
+        """Stops the newest attempt if it has not ended."""
+
+    @abc.abstractmethod
+    def remove(self, run_id: str) -> None:
+        """Frees what the service holds of the ended attempts; their records stay."""

@@ -1,0 +1,342 @@
+"""Runs trainings as containers of a Docker Engine.
+
+A run is visible under its name only when it is whole: its container is made under a name of its own, the source is
+copied in, and then it is *renamed* to the attempt's name. The rename is atomic in the daemon, so of two clients one
+wins, and a client that dies in between leaves nothing that another could mistake for the run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+import secrets
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import docker
+import docker.errors
+import requests
+
+from aml_infra import naming
+from aml_infra.backends import docker_archive, docker_request, tracking
+from aml_infra.backends.base import AlreadySubmitted, Backend, Record, RunGone, RunState, Status
+from aml_infra.backends.records import LOG_NAME, RecordStore, find_data_folder
+from aml_infra.errors import BackendUnavailable, InvalidInput, Problem, RunConflict, RunNotSubmitted
+from aml_infra.source import Snapshot
+from aml_infra.spec import Resources, RunSpec
+
+OPTIONS = ("data_folder",)
+RECONNECT_SECONDS = 60.0
+"""How long a daemon may be away, as when it is restarted, before following gives up."""
+
+_RECONNECT_PAUSE = 0.5
+_START_HINT = "start Docker (Docker Desktop, or `sudo systemctl start docker`), or set DOCKER_HOST to the daemon that shall be used"
+
+
+def open_backend(options: Mapping[str, str]) -> DockerBackend:
+    """The backend on the daemon of ``DOCKER_HOST``, else of the current Docker context.
+
+    Raises:
+        InvalidInput: an option is unknown.
+    """
+    unknown = sorted(set(options) - set(OPTIONS))
+    if unknown:
+        raise InvalidInput(
+            Problem("backend_options", f"has {name!r}; allowed are {', '.join(OPTIONS)}") for name in unknown
+        )
+    folder = options.get("data_folder")
+    return DockerBackend(RecordStore(pathlib.Path(folder) if folder else find_data_folder()))
+
+
+class DockerBackend(Backend):
+    """See the module."""
+
+    def __init__(self, records: RecordStore) -> None:
+        self._records = records
+
+    def find_problems(self, resources: Resources) -> list[Problem]:
+        try:
+            with _answers():
+                info = self._open().info()
+        except BackendUnavailable as error:
+            return [Problem("compute", str(error))]
+        problems = []
+        if resources.cpus is not None and resources.cpus > info["NCPU"]:
+            problems.append(Problem("cpus", f"is {resources.cpus:g}; Docker has {info['NCPU']} here"))
+        memory = info["MemTotal"] / 1024**3
+        if resources.memory_gb is not None and resources.memory_gb > memory:
+            problems.append(Problem("memory_gb", f"is {resources.memory_gb:g}; Docker has {memory:.1f} GB here"))
+        if resources.gpus and not _has_gpus(info):
+            problems.append(
+                Problem(
+                    "gpus",
+                    f"is {resources.gpus}; Docker has no GPU runtime here; install the NVIDIA Container Toolkit and "
+                    "run `nvidia-ctk runtime configure`, or set it to 0",
+                )
+            )
+        return problems
+
+    def identify_image(self, reference: str) -> str:
+        with _answers():
+            client = self._open()
+            try:
+                image = client.inspect_image(reference)
+            except docker.errors.ImageNotFound:
+                return self._identify_remote(client, reference)
+            # What was pulled has the digest of its registry, the same on every machine; what was built here has an id.
+            repository = reference.split("@")[0].rsplit(":", 1)[0] if "/" in reference else reference.split(":")[0]
+            for known in sorted(image.get("RepoDigests") or []):
+                name, _, digest = known.partition("@")
+                if name == repository or name.endswith(f"/{repository}"):
+                    return str(digest)
+            return str(image["Id"])
+
+    def _identify_remote(self, client: docker.APIClient, reference: str) -> str:
+        try:
+            return str(client.inspect_distribution(reference)["Descriptor"]["digest"])
+        except docker.errors.APIError as error:
+            raise InvalidInput(
+                [
+                    Problem(
+                        "image",
+                        f"{reference!r} is not in Docker here, and its registry does not give it ({error.explanation}); "
+                        "check the name, pull it, or run `docker login`",
+                    )
+                ]
+            ) from error
+
+    def submit(self, spec: RunSpec, attempt: int, snapshot: Snapshot) -> None:
+        name = naming.attempt_name(spec.run_id, attempt)
+        with _answers():
+            client = self._open()
+            staged = self._create(client, docker_request.build_request(spec, attempt), f"{name}.{secrets.token_hex(4)}")
+            try:
+                self._ship(client, staged, snapshot)
+                self._claim(client, staged, name, spec.run_id)
+            except BaseException:
+                with contextlib.suppress(docker.errors.APIError, requests.RequestException):
+                    client.remove_container(staged, force=True)
+                raise
+            self._start(client, staged)
+            self._sweep(client, spec.run_id)
+
+    def _create(self, client: docker.APIClient, request: dict[str, Any], name: str) -> str:
+        try:
+            try:
+                return str(client.create_container_from_config(request, name)["Id"])
+            except docker.errors.ImageNotFound:
+                client.pull(request["Image"])
+                return str(client.create_container_from_config(request, name)["Id"])
+        except docker.errors.APIError as error:
+            if error.is_client_error() or isinstance(error, docker.errors.ImageNotFound):
+                raise RunNotSubmitted(
+                    f"Docker refused a container of image {request['Image']!r}: {error.explanation}; "
+                    "`pulumi up --refresh` rebuilds an image that was removed"
+                ) from error
+            raise
+
+    def _ship(self, client: docker.APIClient, container: str, snapshot: Snapshot) -> None:
+        with tempfile.TemporaryFile() as spool:
+            with tarfile.open(fileobj=spool, mode="w", format=tarfile.PAX_FORMAT) as tar:
+                docker_archive.add_folders(tar)
+                snapshot.add_to(tar, docker_request.WORKSPACE.lstrip("/"))
+            spool.seek(0)
+            try:
+                client.put_archive(container, "/", spool)
+            except docker.errors.NotFound as error:
+                raise AlreadySubmitted("another client removed our half-made container: it was first") from error
+
+    def _claim(self, client: docker.APIClient, container: str, name: str, run_id: str) -> None:
+        try:
+            client.rename(container, name)
+        except docker.errors.NotFound as error:
+            raise AlreadySubmitted("another client removed our half-made container: it was first") from error
+        except docker.errors.APIError as error:
+            if error.status_code != requests.codes.conflict:
+                raise
+            holder = _inspect(client, name)
+            if holder is not None and _label(holder, docker_request.RUN_LABEL) != run_id:
+                raise RunConflict(
+                    f"container name {name!r} is held by a container that is not ours ({holder['Id'][:12]}); "
+                    f"rename it: docker rename {name} other-name"
+                ) from error
+            raise AlreadySubmitted(f"{name} exists") from error
+
+    def _start(self, client: docker.APIClient, container: str) -> None:
+        try:
+            client.start(container)
+        except docker.errors.APIError as error:
+            # A command that is not in the image, or a device that is not there: the container's state holds it.
+            if not error.is_client_error() and not _has_start_error(client, container):
+                raise
+
+    def _sweep(self, client: docker.APIClient, run_id: str) -> None:
+        """Removes what clients that died while shipping have left; one that still lives sees that it came second."""
+        for container in self._list(client, run_id):
+            if not _is_claimed(container):
+                with contextlib.suppress(docker.errors.NotFound):
+                    client.remove_container(container["Id"], force=True)
+
+    def describe(self, run_id: str) -> RunState | None:
+        record = self._records.find_latest(run_id)
+        if record is not None and record.state.status is Status.COMPLETED:
+            return record.state
+        with _answers():
+            client = self._open()
+            claimed = [container for container in self._list(client, run_id) if _is_claimed(container)]
+            newest = max(claimed, key=_attempt_of, default=None)
+            if newest is None or (record is not None and record.state.attempt >= _attempt_of(newest)):
+                return record.state if record is not None else None
+            return self._read(client, newest["Id"])
+
+    def _read(self, client: docker.APIClient, container: str) -> RunState | None:
+        found = _inspect(client, container)
+        if found is None:
+            return None
+        ended_badly = found["State"]["Status"] == "exited" and found["State"]["ExitCode"] != 0
+        canceled = ended_badly and docker_archive.has_file(client, container, docker_request.CANCELED_MARK)
+        return docker_request.read_state(found, canceled=canceled)
+
+    def follow(self, state: RunState) -> Iterator[str]:
+        delivered = 0
+        away_since: float | None = None
+        while True:
+            try:
+                with _answers():
+                    client = self._open()
+                    found = _inspect(client, state.name)
+                    if found is None:
+                        return
+                    if found["State"]["Status"] == "created":
+                        self._start(client, state.name)
+                    # From the first line again, less those delivered: exact, however the connection was lost.
+                    for number, line in enumerate(docker_archive.read_log(client, state.name)):
+                        away_since = None
+                        if number >= delivered:
+                            delivered += 1
+                            yield line
+                    found = _inspect(client, state.name)
+                    if found is None or found["State"]["Status"] not in ("created", "running", "paused", "restarting"):
+                        return
+            except BackendUnavailable:
+                away_since = away_since or time.monotonic()
+                if time.monotonic() - away_since > RECONNECT_SECONDS:
+                    raise
+            time.sleep(_RECONNECT_PAUSE)
+
+    def collect(self, spec: RunSpec, state: RunState) -> Record:
+        known = self._records.read(state.name)
+        if known is not None:
+            return known
+        with _answers(), self._records.prepare(state.name) as folder:
+            client = self._open()
+            found = _inspect(client, state.name)
+            if found is None:
+                raise RunGone(f"the container of {state.name} was removed before its outputs were collected")
+            docker_archive.fetch_folder(client, state.name, f"{docker_request.WORKSPACE}/outputs", folder / "outputs")
+            docker_archive.fetch_folder(client, state.name, f"{docker_request.WORKSPACE}/logs", folder / "logs")
+            with (folder / "logs" / LOG_NAME).open("w", encoding="utf-8") as log:
+                log.writelines(f"{line}\n" for line in docker_archive.read_log(client, state.name))
+            with tempfile.TemporaryDirectory() as temporary:
+                store = pathlib.Path(temporary)
+                docker_archive.fetch_folder(client, state.name, docker_request.TRACKING_STORE, store)
+                metrics = tracking.read_metrics(store)
+                tags = {"aml-infra.run": state.name, "aml-infra.fingerprint": state.fingerprint}
+                tracking.copy_runs(store, self._records.folder / "mlruns", tags)
+            record = Record(
+                state=state,
+                metrics=metrics,
+                image_digest=found["Image"],
+                outputs_path="",
+                portal_url="",
+                log_path="",
+                spec=spec.describe(),
+            )
+            self._records.write(folder, record)
+        written = self._records.read(state.name)
+        if written is None:
+            raise RunGone(f"the folder of {state.name} was removed while it was written")
+        return written
+
+    def cancel(self, run_id: str) -> None:
+        with _answers():
+            client = self._open()
+            state = self.describe(run_id)
+            if state is None or state.status.is_final:
+                return
+            with contextlib.suppress(docker.errors.NotFound):
+                if state.status is Status.QUEUED:
+                    client.remove_container(state.name, force=True, v=True)
+                    return
+                docker_archive.put_mark(client, state.name, docker_request.CANCELED_MARK)
+                client.stop(state.name, timeout=docker_request.STOP_GRACE_SECONDS)
+
+    def remove(self, run_id: str) -> None:
+        with _answers():
+            client = self._open()
+            for container in self._list(client, run_id):
+                if container["State"] not in ("running", "paused", "restarting"):
+                    with contextlib.suppress(docker.errors.NotFound):
+                        client.remove_container(container["Id"], force=True, v=True)
+
+    def _list(self, client: docker.APIClient, run_id: str) -> list[dict[str, Any]]:
+        return list(client.containers(all=True, filters={"label": f"{docker_request.RUN_LABEL}={run_id}"}))
+
+    def _open(self) -> docker.APIClient:
+        from docker.context import ContextAPI
+
+        try:
+            settings = docker.utils.kwargs_from_env()
+            if "base_url" not in settings:
+                context = ContextAPI.get_current_context()
+                settings = {"base_url": context.Host, "tls": context.TLSConfig} if context is not None else {}
+            return docker.APIClient(version="auto", **settings)
+        except docker.errors.DockerException as error:
+            raise BackendUnavailable(f"Docker does not answer ({error}); {_START_HINT}") from error
+
+
+@contextlib.contextmanager
+def _answers() -> Iterator[None]:
+    """Turns the daemon's silence, and nothing else, into ``BackendUnavailable``."""
+    try:
+        yield
+    except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+        raise BackendUnavailable(f"Docker does not answer ({error}); {_START_HINT}") from error
+    except docker.errors.APIError as error:
+        raise BackendUnavailable(f"Docker answered with an error: {error.explanation}") from error
+
+
+def _inspect(client: docker.APIClient, name: str) -> dict[str, Any] | None:
+    try:
+        return dict(client.inspect_container(name))
+    except docker.errors.NotFound:
+        return None
+
+
+def _has_start_error(client: docker.APIClient, container: str) -> bool:
+    found = _inspect(client, container)
+    return found is not None and bool(found["State"].get("Error"))
+
+
+def _label(container: Mapping[str, Any], name: str) -> str | None:
+    return (container["Config"].get("Labels") or {}).get(name)
+
+
+def _attempt_of(listed: Mapping[str, Any]) -> int:
+    return int(listed["Labels"][docker_request.ATTEMPT_LABEL])
+
+
+def _is_claimed(listed: Mapping[str, Any]) -> bool:
+    """Whether a container of a list has its attempt's name, and so is the run and not a half-made one."""
+    labels = listed["Labels"]
+    name = naming.attempt_name(labels[docker_request.RUN_LABEL], int(labels[docker_request.ATTEMPT_LABEL]))
+    return f"/{name}" in (listed["Names"] or [])
+
+
+def _has_gpus(info: Mapping[str, Any]) -> bool:
+    if "nvidia" in (info.get("Runtimes") or {}):
+        return True
+    return any("gpu" in str(device.get("ID", "")) for device in info.get("DiscoveredDevices") or [])

@@ -1,0 +1,188 @@
+"""Runs nothing: a backend for the tests of a program, ours and yours.
+
+It meets the contract of ``base`` with a script in place of a training: what the run prints, its exit codes attempt by
+attempt, its metrics. Runs are kept in files, so that they outlive the process as real ones do. It is strict: a source
+that changed, an image that is not known and a second submit are refused as by a real service.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import pathlib
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from aml_infra import naming
+from aml_infra import source as sources
+from aml_infra.backends.base import AlreadySubmitted, Backend, Record, RunGone, RunState, Status
+from aml_infra.backends.records import LOG_NAME, RecordStore, find_data_folder
+from aml_infra.errors import InvalidInput, Problem, SourceChanged
+from aml_infra.source import Snapshot
+from aml_infra.spec import Resources, RunSpec
+
+OPTIONS = ("data_folder", "script")
+START = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+"""The fake's clock: every run starts here and takes a second."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Script:
+    """What happens in place of a training.
+
+    Attributes:
+        lines: what each attempt prints.
+        exit_codes: of the first attempt, the second and so on; the last one stays.
+        metrics: what the run logs.
+        images: digest of each image that there is; None for any image.
+        cpus: processors that there are.
+        running: attempts that never end until they are canceled.
+    """
+
+    lines: tuple[str, ...] = ("training",)
+    exit_codes: tuple[int, ...] = (0,)
+    metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    images: Mapping[str, str] | None = None
+    cpus: float = 64
+    running: tuple[int, ...] = ()
+
+
+def open_backend(options: Mapping[str, str]) -> FakeBackend:
+    """The fake with its option ``script``: the fields of ``Script`` as JSON.
+
+    Raises:
+        InvalidInput: an option or a field of the script is unknown.
+    """
+    problems = [
+        Problem("backend_options", f"has {name!r}; allowed are {', '.join(OPTIONS)}")
+        for name in sorted(set(options) - set(OPTIONS))
+    ]
+    fields = json.loads(options.get("script", "{}"))
+    allowed = [field.name for field in dataclasses.fields(Script)]
+    problems += [
+        Problem("backend_options.script", f"has {name!r}; allowed are {', '.join(allowed)}")
+        for name in sorted(set(fields) - set(allowed))
+    ]
+    if problems:
+        raise InvalidInput(problems)
+    folder = options.get("data_folder")
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    return FakeBackend(RecordStore(pathlib.Path(folder) if folder else find_data_folder() / "fake"), Script(**values))
+
+
+class FakeBackend(Backend):
+    """See the module."""
+
+    def __init__(self, records: RecordStore, script: Script) -> None:
+        self._records = records
+        self._script = script
+        self._changed = threading.Condition()
+
+    def find_problems(self, resources: Resources) -> list[Problem]:
+        problems = []
+        if resources.cpus is not None and resources.cpus > self._script.cpus:
+            problems.append(Problem("cpus", f"is {resources.cpus:g}; there are {self._script.cpus:g}"))
+        if resources.gpus:
+            problems.append(Problem("gpus", f"is {resources.gpus}; the fake backend has none; set it to 0"))
+        return problems
+
+    def identify_image(self, reference: str) -> str:
+        if self._script.images is None:
+            return f"sha256:fake-{reference}"
+        if reference not in self._script.images:
+            raise InvalidInput(
+                [Problem("image", f"{reference!r} does not exist; there are {sorted(self._script.images)}")]
+            )
+        return self._script.images[reference]
+
+    def submit(self, spec: RunSpec, attempt: int, snapshot: Snapshot) -> None:
+        if sources.take_snapshot(snapshot.root, allow_secrets=["*"]).digest != snapshot.digest:
+            raise SourceChanged(f"{str(snapshot.root)!r} changed while it was being shipped")
+        path = self._locate(naming.attempt_name(spec.run_id, attempt))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                json.dump({"attempt": attempt, "fingerprint": spec.fingerprint, "canceled": False}, file)
+        except FileExistsError as error:
+            raise AlreadySubmitted(f"{path.stem} exists") from error
+
+    def describe(self, run_id: str) -> RunState | None:
+        record = self._records.find_latest(run_id)
+        attempt = record.state.attempt + 1 if record is not None else 1
+        held = self._read(naming.attempt_name(run_id, attempt))
+        if held is None:
+            return record.state if record is not None else None
+        code = self._script.exit_codes[min(attempt, len(self._script.exit_codes)) - 1]
+        status = Status.COMPLETED if code == 0 else Status.FAILED
+        if held["canceled"]:
+            status, code = Status.CANCELED, 143
+        elif attempt in self._script.running:
+            status = Status.RUNNING
+        return RunState(
+            run_id=run_id,
+            attempt=attempt,
+            fingerprint=held["fingerprint"],
+            status=status,
+            started_at=START,
+            finished_at=START + datetime.timedelta(seconds=1) if status.is_final else None,
+            exit_code=code if status.is_final else None,
+        )
+
+    def follow(self, state: RunState) -> Iterator[str]:
+        yield from self._script.lines
+        with self._changed:
+            while (now := self.describe(state.run_id)) is not None and not now.status.is_final:
+                self._changed.wait()
+
+    def collect(self, spec: RunSpec, state: RunState) -> Record:
+        known = self._records.read(state.name)
+        if known is not None:
+            return known
+        if self._read(state.name) is None:
+            raise RunGone(f"{state.name} was removed before it was collected")
+        with self._records.prepare(state.name) as folder:
+            (folder / "outputs").mkdir()
+            (folder / "logs").mkdir()
+            (folder / "logs" / LOG_NAME).write_text(
+                "".join(f"{line}\n" for line in self._script.lines), encoding="utf-8"
+            )
+            record = Record(
+                state=state,
+                metrics=self._script.metrics,
+                image_digest=self.identify_image(spec.image),
+                outputs_path="",
+                portal_url="",
+                log_path="",
+                spec=spec.describe(),
+            )
+            self._records.write(folder, record)
+        written = self._records.read(state.name)
+        if written is None:
+            raise RunGone(f"the folder of {state.name} was removed while it was written")
+        return written
+
+    def cancel(self, run_id: str) -> None:
+        with self._changed:
+            state = self.describe(run_id)
+            if state is not None and not state.status.is_final:
+                held = {"attempt": state.attempt, "fingerprint": state.fingerprint, "canceled": True}
+                self._locate(state.name).write_text(json.dumps(held), encoding="utf-8")
+            self._changed.notify_all()
+
+    def remove(self, run_id: str) -> None:
+        state = self.describe(run_id)
+        if state is None or not state.status.is_final:
+            return
+        for attempt in range(1, state.attempt + 1):
+            self._locate(naming.attempt_name(run_id, attempt)).unlink(missing_ok=True)
+
+    def _locate(self, name: str) -> pathlib.Path:
+        return self._records.folder / "fake-service" / f"{name}.json"
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        try:
+            return dict(json.loads(self._locate(name).read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None

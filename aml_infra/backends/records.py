@@ -1,0 +1,154 @@
+"""The run folders on this machine: what is kept of a run when its container is gone.
+
+    <data folder>/runs/<attempt name>/record.json
+                                      outputs/
+                                      logs/
+    <data folder>/mlruns/                           MLflow's file store with every run, for MLflow's own page
+
+The data folder is ``$AML_INFRA_DATA``, else ``$XDG_DATA_HOME/aml-infra``, else ``~/.local/share/aml-infra``: one for
+all checkouts, so that a second clone adopts what the first has trained.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from aml_infra import naming
+from aml_infra.backends.base import Record, RunState, Status
+from aml_infra.errors import BackendUnavailable
+
+VERSION = 1
+
+
+def find_data_folder() -> pathlib.Path:
+    """The data folder of this user."""
+    own = os.environ.get("AML_INFRA_DATA")
+    if own:
+        return pathlib.Path(own).absolute()
+    share = os.environ.get("XDG_DATA_HOME")
+    return (pathlib.Path(share) if share else pathlib.Path.home() / ".local" / "share") / "aml-infra"
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordStore:
+    """Records under one data folder."""
+
+    folder: pathlib.Path
+
+    def locate(self, name: str) -> pathlib.Path:
+        """The folder of the attempt called ``name``."""
+        return self.folder / "runs" / name
+
+    def read(self, name: str) -> Record | None:
+        """The record of the attempt called ``name``, or None if none was written.
+
+        Raises:
+            BackendUnavailable: it is there and cannot be read.
+        """
+        path = self.locate(name) / "record.json"
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            return _parse_record(data, self.locate(name))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BackendUnavailable(
+                f"the record {str(path)!r} cannot be read ({error!r}); restore it, or remove its folder to train again"
+            ) from error
+
+    def find_latest(self, run_id: str) -> Record | None:
+        """The record of the newest attempt at ``run_id`` that has one, or None."""
+        latest = None
+        prefix = f"{run_id}-"
+        try:
+            names = os.listdir(self.folder / "runs")
+        except FileNotFoundError:
+            return None
+        attempts = [1] if run_id in names else []
+        attempts += [
+            int(name[len(prefix) :]) for name in names if name.startswith(prefix) and name[len(prefix) :].isdigit()
+        ]
+        for attempt in sorted(attempts):
+            latest = self.read(naming.attempt_name(run_id, attempt)) or latest
+        return latest
+
+    @contextlib.contextmanager
+    def prepare(self, name: str) -> Iterator[pathlib.Path]:
+        """A new folder to fill; it becomes the attempt's folder if the block ends well and none is there yet.
+
+        Two clients that collect the same run do not disturb each other: the first to end wins.
+        """
+        runs = self.folder / "runs"
+        runs.mkdir(parents=True, exist_ok=True)
+        staging = pathlib.Path(tempfile.mkdtemp(prefix=".collecting-", dir=runs))
+        try:
+            yield staging
+            staging.chmod(0o755)
+            try:
+                staging.rename(self.locate(name))
+            except OSError:
+                if not (self.locate(name) / "record.json").exists():
+                    raise
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+    def write(self, folder: pathlib.Path, record: Record) -> None:
+        """Writes ``record.json`` into ``folder``, a folder that ``prepare`` gave."""
+        text = json.dumps(_build_data(record), indent=2, sort_keys=True, default=str)
+        (folder / "record.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _build_data(record: Record) -> dict[str, Any]:
+    state = dataclasses.asdict(record.state)
+    state["status"] = record.state.status.value
+    for key in ("started_at", "finished_at"):
+        moment = state[key]
+        state[key] = moment.isoformat() if moment is not None else None
+    return {
+        "version": VERSION,
+        **state,
+        "metrics": dict(record.metrics),
+        "image_digest": record.image_digest,
+        "spec": dict(record.spec),
+    }
+
+
+def _parse_record(data: dict[str, Any], folder: pathlib.Path) -> Record:
+    if data["version"] != VERSION:
+        raise ValueError(f"version is {data['version']!r}, allowed is {VERSION}")
+    state = RunState(
+        run_id=data["run_id"],
+        attempt=data["attempt"],
+        fingerprint=data["fingerprint"],
+        status=Status(data["status"]),
+        started_at=_parse_moment(data["started_at"]),
+        finished_at=_parse_moment(data["finished_at"]),
+        exit_code=data["exit_code"],
+        reason=data["reason"],
+    )
+    return Record(
+        state=state,
+        metrics=data["metrics"],
+        image_digest=data["image_digest"],
+        outputs_path=str(folder / "outputs"),
+        portal_url=folder.as_uri(),
+        log_path=str(folder / "logs" / LOG_NAME),
+        spec=data["spec"],
+    )
+
+
+LOG_NAME = "std_log.txt"
+"""The name that Azure Machine Learning gives to the log of a run's command."""
+
+
+def _parse_moment(text: str | None) -> datetime.datetime | None:
+    return datetime.datetime.fromisoformat(text) if text else None
