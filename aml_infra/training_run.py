@@ -8,27 +8,27 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 
 TYPE = "aml-infra:index:TrainingRun"
 
 _OUTPUTS = (
-    "run_id",
+    "runId",
     "status",
     "attempt",
-    "exit_code",
+    "exitCode",
     "fingerprint",
     "metrics",
-    "portal_url",
-    "outputs_path",
-    "log_path",
-    "image_ref",
-    "image_digest",
-    "started_at",
-    "finished_at",
-    "duration_seconds",
+    "portalUrl",
+    "outputsPath",
+    "logPath",
+    "imageRef",
+    "imageDigest",
+    "startedAt",
+    "finishedAt",
+    "durationSeconds",
 )
 
 
@@ -80,63 +80,89 @@ class TrainingRun(pulumi.CustomResource):
     """One training run: adopted, joined or submitted; its log streams into ``pulumi up``.
 
     A run that ends in anything but success fails the update, and the next ``pulumi up`` makes a new attempt.
-
-    Attributes:
-        run_id: deterministic id of the run.
-        status: ``Completed``, ``Failed``, ``Canceled``, ``NotResponding``, ``TimedOut``, ``Running`` or ``Queued``.
-        attempt: counted from 1.
-        exit_code: of the command.
-        fingerprint: SHA-256 over what can change the result.
-        metrics: last value of each metric logged with MLflow.
-        portal_url: where a person looks at the run; on this machine, its folder.
-        outputs_path: what the run wrote to ``outputs/``.
-        log_path: the whole log.
-        image_ref: reference of the image that was run.
-        image_digest: digest of the image that was run.
-        started_at, finished_at: UTC, ISO 8601.
-        duration_seconds: between the two.
     """
 
-    run_id: pulumi.Output[str]
     status: pulumi.Output[str]
+    """``Completed``, ``Failed``, ``Canceled``, ``NotResponding``, ``TimedOut``, ``Running`` or ``Queued``."""
+
     attempt: pulumi.Output[int]
-    exit_code: pulumi.Output[int | None]
+    """Counted from 1."""
+
     fingerprint: pulumi.Output[str]
+    """SHA-256, in hexadecimal, over what can change the result."""
+
     metrics: pulumi.Output[Mapping[str, float]]
-    portal_url: pulumi.Output[str]
-    outputs_path: pulumi.Output[str]
-    log_path: pulumi.Output[str]
-    image_ref: pulumi.Output[str]
-    image_digest: pulumi.Output[str]
-    started_at: pulumi.Output[str | None]
-    finished_at: pulumi.Output[str | None]
-    duration_seconds: pulumi.Output[float | None]
+    """Last value of each metric that the run logged with MLflow."""
 
     def __init__(self, name: str, args: TrainingRunArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        # Names are translated here and not by the SDK, which would translate the keys inside maps too.
         props: dict[str, Any] = {
-            field.name: getattr(args, field.name)
+            _to_camel_case(field.name): getattr(args, field.name)
             for field in dataclasses.fields(args)
             if getattr(args, field.name) is not None
         }
         # The plugin runs in a folder of its own, so that a relative path would mean another place there.
-        props["source"] = pulumi.Output.from_input(args.source).apply(os.path.abspath)
+        props["source"] = pulumi.Output.from_input(args.source).apply(_make_absolute)
         super().__init__(TYPE, name, {**props, **dict.fromkeys(_OUTPUTS)}, opts)
 
-    def translate_input_property(self, prop: str) -> str:
-        """``memory_gb`` is ``memoryGb`` to the engine."""
-        return _to_camel_case(prop)
+    @property
+    def run_id(self) -> pulumi.Output[str]:
+        """Deterministic id of the run, the same for every attempt."""
+        return self._get("runId")
 
-    def translate_output_property(self, prop: str) -> str:
-        """``runId`` is ``run_id`` in Python."""
-        return _FROM_CAMEL_CASE.get(prop, prop)
+    @property
+    def exit_code(self) -> pulumi.Output[int | None]:
+        """Exit code of the command."""
+        return self._get("exitCode")
+
+    @property
+    def portal_url(self) -> pulumi.Output[str]:
+        """Where a person looks at the run; on this machine, its folder."""
+        return self._get("portalUrl")
+
+    @property
+    def outputs_path(self) -> pulumi.Output[str]:
+        """Folder or URI of what the run wrote to ``outputs/``."""
+        return self._get("outputsPath")
+
+    @property
+    def log_path(self) -> pulumi.Output[str]:
+        """Where the whole log is."""
+        return self._get("logPath")
+
+    @property
+    def image_ref(self) -> pulumi.Output[str]:
+        """Reference of the image that was run."""
+        return self._get("imageRef")
+
+    @property
+    def image_digest(self) -> pulumi.Output[str]:
+        """Digest of the image that was run."""
+        return self._get("imageDigest")
+
+    @property
+    def started_at(self) -> pulumi.Output[str | None]:
+        """When the command started, UTC, ISO 8601."""
+        return self._get("startedAt")
+
+    @property
+    def finished_at(self) -> pulumi.Output[str | None]:
+        """When the run ended, UTC, ISO 8601."""
+        return self._get("finishedAt")
+
+    @property
+    def duration_seconds(self) -> pulumi.Output[float | None]:
+        """Seconds between start and end."""
+        return self._get("durationSeconds")
+
+    def _get(self, name: str) -> pulumi.Output[Any]:
+        return cast("pulumi.Output[Any]", pulumi.get(self, name))
+
+
+def _make_absolute(path: Any) -> str:
+    return str(os.path.abspath(os.fspath(path)))
 
 
 def _to_camel_case(name: str) -> str:
     first, *rest = name.split("_")
     return first + "".join(word.capitalize() for word in rest)
-
-
-_FROM_CAMEL_CASE = {
-    _to_camel_case(name): name
-    for name in (*_OUTPUTS, *(field.name for field in dataclasses.fields(TrainingRunArgs)))
-}

@@ -28,4 +28,4 @@ def open_backend(name: str, options: Mapping[str, str]) -> base.Backend:
         InvalidInput: an option is unknown.
     """
     module = importlib.import_module(MODULES[name])
-    return cast(base.Backend, module.open_backend(options))
+    return cast("base.Backend", module.open_backend(options))

@@ -154,8 +154,12 @@ class Backend(abc.ABC):
         """
 
     @abc.abstractmethod
-    def collect(self, spec: RunSpec, state: RunState) -> Record:
+    def collect(self, state: RunState, spec: Mapping[str, Any]) -> Record:
         """The record of an attempt that ended, made now if that was not done yet.
+
+        Args:
+            state: the attempt, in a final status.
+            spec: what was run, as ``RunSpec.describe`` gives it; kept in the record as it is.
 
         Raises:
             RunGone: it was removed before it could be collected.

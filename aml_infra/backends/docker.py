@@ -8,6 +8,7 @@ wins, and a client that dies in between leaves nothing that another could mistak
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import pathlib
 import secrets
 import tarfile
@@ -18,6 +19,7 @@ from typing import Any
 
 import docker
 import docker.errors
+import docker.utils
 import requests
 
 from aml_infra import naming
@@ -33,7 +35,10 @@ RECONNECT_SECONDS = 60.0
 """How long a daemon may be away, as when it is restarted, before following gives up."""
 
 _RECONNECT_PAUSE = 0.5
-_START_HINT = "start Docker (Docker Desktop, or `sudo systemctl start docker`), or set DOCKER_HOST to the daemon that shall be used"
+_START_HINT = (
+    "start Docker (Docker Desktop, or `sudo systemctl start docker`), "
+    "or set DOCKER_HOST to the daemon that shall be used"
+)
 
 
 def open_backend(options: Mapping[str, str]) -> DockerBackend:
@@ -51,6 +56,16 @@ def open_backend(options: Mapping[str, str]) -> DockerBackend:
     return DockerBackend(RecordStore(pathlib.Path(folder) if folder else find_data_folder()))
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Daemon:
+    """What a Docker daemon can give: its version, processors, memory in GB, and whether it has GPUs."""
+
+    version: str
+    cpus: float
+    memory_gb: float
+    gpus: bool
+
+
 class DockerBackend(Backend):
     """See the module."""
 
@@ -59,17 +74,17 @@ class DockerBackend(Backend):
 
     def find_problems(self, resources: Resources) -> list[Problem]:
         try:
-            with _answers():
-                info = self._open().info()
+            daemon = self.describe_daemon()
         except BackendUnavailable as error:
             return [Problem("compute", str(error))]
         problems = []
-        if resources.cpus is not None and resources.cpus > info["NCPU"]:
-            problems.append(Problem("cpus", f"is {resources.cpus:g}; Docker has {info['NCPU']} here"))
-        memory = info["MemTotal"] / 1024**3
-        if resources.memory_gb is not None and resources.memory_gb > memory:
-            problems.append(Problem("memory_gb", f"is {resources.memory_gb:g}; Docker has {memory:.1f} GB here"))
-        if resources.gpus and not _has_gpus(info):
+        if resources.cpus is not None and resources.cpus > daemon.cpus:
+            problems.append(Problem("cpus", f"is {resources.cpus:g}; Docker has {daemon.cpus:g} here"))
+        if resources.memory_gb is not None and resources.memory_gb > daemon.memory_gb:
+            problems.append(
+                Problem("memory_gb", f"is {resources.memory_gb:g}; Docker has {daemon.memory_gb:.1f} GB here")
+            )
+        if resources.gpus and not daemon.gpus:
             problems.append(
                 Problem(
                     "gpus",
@@ -79,6 +94,21 @@ class DockerBackend(Backend):
             )
         return problems
 
+    def describe_daemon(self) -> Daemon:
+        """What the daemon can give.
+
+        Raises:
+            BackendUnavailable: it does not answer; the message says how to start it.
+        """
+        with _answers():
+            info = self._open().info()
+        return Daemon(
+            version=info["ServerVersion"],
+            cpus=float(info["NCPU"]),
+            memory_gb=info["MemTotal"] / 1024**3,
+            gpus=_has_gpus(info),
+        )
+
     def identify_image(self, reference: str) -> str:
         with _answers():
             client = self._open()
@@ -87,7 +117,7 @@ class DockerBackend(Backend):
             except docker.errors.ImageNotFound:
                 return self._identify_remote(client, reference)
             # What was pulled has the digest of its registry, the same on every machine; what was built here has an id.
-            repository = reference.split("@")[0].rsplit(":", 1)[0] if "/" in reference else reference.split(":")[0]
+            repository, _ = docker.utils.parse_repository_tag(reference)
             for known in sorted(image.get("RepoDigests") or []):
                 name, _, digest = known.partition("@")
                 if name == repository or name.endswith(f"/{repository}"):
@@ -227,7 +257,7 @@ class DockerBackend(Backend):
                     raise
             time.sleep(_RECONNECT_PAUSE)
 
-    def collect(self, spec: RunSpec, state: RunState) -> Record:
+    def collect(self, state: RunState, spec: Mapping[str, Any]) -> Record:
         known = self._records.read(state.name)
         if known is not None:
             return known
@@ -253,7 +283,7 @@ class DockerBackend(Backend):
                 outputs_path="",
                 portal_url="",
                 log_path="",
-                spec=spec.describe(),
+                spec=spec,
             )
             self._records.write(folder, record)
         written = self._records.read(state.name)

@@ -68,7 +68,9 @@ def open_backend(options: Mapping[str, str]) -> FakeBackend:
     if problems:
         raise InvalidInput(problems)
     folder = options.get("data_folder")
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
+    }
     return FakeBackend(RecordStore(pathlib.Path(folder) if folder else find_data_folder() / "fake"), Script(**values))
 
 
@@ -104,7 +106,8 @@ class FakeBackend(Backend):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with path.open("x", encoding="utf-8") as file:
-                json.dump({"attempt": attempt, "fingerprint": spec.fingerprint, "canceled": False}, file)
+                held = {"fingerprint": spec.fingerprint, "image": self.identify_image(spec.image), "canceled": False}
+                json.dump(held, file)
         except FileExistsError as error:
             raise AlreadySubmitted(f"{path.stem} exists") from error
 
@@ -136,11 +139,12 @@ class FakeBackend(Backend):
             while (now := self.describe(state.run_id)) is not None and not now.status.is_final:
                 self._changed.wait()
 
-    def collect(self, spec: RunSpec, state: RunState) -> Record:
+    def collect(self, state: RunState, spec: Mapping[str, Any]) -> Record:
         known = self._records.read(state.name)
         if known is not None:
             return known
-        if self._read(state.name) is None:
+        held = self._read(state.name)
+        if held is None:
             raise RunGone(f"{state.name} was removed before it was collected")
         with self._records.prepare(state.name) as folder:
             (folder / "outputs").mkdir()
@@ -151,11 +155,11 @@ class FakeBackend(Backend):
             record = Record(
                 state=state,
                 metrics=self._script.metrics,
-                image_digest=self.identify_image(spec.image),
+                image_digest=held["image"],
                 outputs_path="",
                 portal_url="",
                 log_path="",
-                spec=spec.describe(),
+                spec=spec,
             )
             self._records.write(folder, record)
         written = self._records.read(state.name)
@@ -166,9 +170,9 @@ class FakeBackend(Backend):
     def cancel(self, run_id: str) -> None:
         with self._changed:
             state = self.describe(run_id)
-            if state is not None and not state.status.is_final:
-                held = {"attempt": state.attempt, "fingerprint": state.fingerprint, "canceled": True}
-                self._locate(state.name).write_text(json.dumps(held), encoding="utf-8")
+            held = self._read(state.name) if state is not None else None
+            if state is not None and held is not None and not state.status.is_final:
+                self._locate(state.name).write_text(json.dumps({**held, "canceled": True}), encoding="utf-8")
             self._changed.notify_all()
 
     def remove(self, run_id: str) -> None:

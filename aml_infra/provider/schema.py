@@ -1,0 +1,88 @@
+"""The package schema: what other languages and `pulumi package get-schema` learn of the plugin."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+TYPE = "aml-infra:index:TrainingRun"
+
+_TEXT = {"type": "string"}
+_NUMBER = {"type": "number"}
+_INTEGER = {"type": "integer"}
+_TEXTS = {"type": "array", "items": _TEXT}
+_TEXT_MAP = {"type": "object", "additionalProperties": _TEXT}
+
+_INPUTS: dict[str, dict[str, Any]] = {
+    "source": {**_TEXT, "description": "Folder with the training code."},
+    "command": {**_TEXTS, "description": "Program and arguments, run in a copy of the source folder."},
+    "image": {**_TEXT, "description": "Reference of the image to run."},
+    "imageIdentity": {**_TEXT, "description": "What the image is, for the fingerprint; by default its digest."},
+    "backend": {**_TEXT, "description": "docker (default) or fake."},
+    "backendOptions": {**_TEXT_MAP, "description": "Options of the backend."},
+    "environmentVariables": {**_TEXT_MAP, "description": "Part of the fingerprint; not for secrets."},
+    "triggers": {**_TEXT_MAP, "description": "Free values whose change makes a new run."},
+    "cpus": {**_NUMBER, "description": "Processors; by default all there are."},
+    "memoryGb": {**_NUMBER, "description": "Memory in GB; by default all there is."},
+    "gpus": {**_INTEGER, "description": "Number of GPUs; 0 by default."},
+    "timeoutMinutes": {**_NUMBER, "description": "The run is stopped after so long; no limit by default."},
+    "experiment": {**_TEXT, "description": "MLflow experiment."},
+    "displayName": {**_TEXT, "description": "Shown where the service can."},
+    "tags": {**_TEXT_MAP, "description": "Free text on the run."},
+    "allowSecrets": {**_TEXTS, "description": "Patterns of files that look like secrets and shall be shipped."},
+    "onDestroy": {**_TEXT, "description": "cancel (default) or retain a run that has not ended."},
+}
+
+_OUTPUTS: dict[str, dict[str, Any]] = {
+    "runId": {**_TEXT, "description": "Deterministic id of the run."},
+    "status": {**_TEXT, "description": "Where the run is."},
+    "attempt": {**_INTEGER, "description": "Counted from 1."},
+    "exitCode": {**_INTEGER, "description": "Exit code of the command."},
+    "fingerprint": {**_TEXT, "description": "SHA-256 over what can change the result."},
+    "metrics": {"type": "object", "additionalProperties": _NUMBER, "description": "Last value of each metric."},
+    "portalUrl": {**_TEXT, "description": "Where a person looks at the run."},
+    "outputsPath": {**_TEXT, "description": "What the run wrote to outputs/."},
+    "logPath": {**_TEXT, "description": "The whole log."},
+    "imageRef": {**_TEXT, "description": "Reference of the image that was run."},
+    "imageDigest": {**_TEXT, "description": "Digest of the image that was run."},
+    "startedAt": {**_TEXT, "description": "UTC, ISO 8601."},
+    "finishedAt": {**_TEXT, "description": "UTC, ISO 8601."},
+    "durationSeconds": {**_NUMBER, "description": "Seconds between start and end."},
+}
+
+
+def build_schema(version: str) -> str:
+    """The schema as JSON, in Pulumi's package schema format."""
+    return json.dumps(
+        {
+            "name": "aml-infra",
+            "version": version,
+            "description": "Training runs as declared resources.",
+            "resources": {
+                TYPE: {
+                    "description": "One training run: adopted, joined or submitted.",
+                    "inputProperties": _INPUTS,
+                    "requiredInputs": ["source", "command", "image"],
+                    "properties": {**_INPUTS, **_OUTPUTS},
+                    "required": ["source", "command", "image", "runId", "status", "attempt", "fingerprint", "metrics"],
+                }
+            },
+            "functions": {
+                "aml-infra:index:getImage": {
+                    "inputs": {"properties": {"image": _TEXT, "backend": _TEXT}, "required": ["image"]},
+                    "outputs": {"properties": {"digest": _TEXT}, "required": ["digest"]},
+                },
+                "aml-infra:index:getDockerDaemon": {
+                    "outputs": {
+                        "properties": {
+                            "version": _TEXT,
+                            "cpus": _NUMBER,
+                            "memoryGb": _NUMBER,
+                            "gpus": {"type": "boolean"},
+                        },
+                        "required": ["version", "cpus", "memoryGb", "gpus"],
+                    }
+                },
+            },
+        }
+    )

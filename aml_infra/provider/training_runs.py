@@ -1,0 +1,180 @@
+"""The custom resource ``aml-infra:index:TrainingRun``: what Pulumi asks of it, in terms of ``lifecycle``.
+
+Every method takes and gives plain data (see ``wire``); nothing here knows gRPC.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from aml_infra import backends
+from aml_infra import source as sources
+from aml_infra.backends.base import Backend, Record, RunState, Status
+from aml_infra.errors import AmlInfraError, SourceChanged
+from aml_infra.provider import diff, inputs, lifecycle, wire
+from aml_infra.provider.diff import Change
+from aml_infra.provider.inputs import Checked, OpenBackend
+from aml_infra.provider.lifecycle import Interruption, RunFailed, RunUnfinished, Say
+from aml_infra.spec import RunSpec
+
+UNTIL_RUN = (
+    "status",
+    "attempt",
+    "exitCode",
+    "metrics",
+    "portalUrl",
+    "outputsPath",
+    "logPath",
+    "imageDigest",
+    "startedAt",
+    "finishedAt",
+    "durationSeconds",
+)
+"""Outputs that only the run itself makes known."""
+
+
+class InitFailed(AmlInfraError):
+    """The run exists, and is not what was asked for: Pulumi keeps it in the state, and the update fails.
+
+    Attributes:
+        resource_id: its id.
+        outputs: what is known of it.
+    """
+
+    def __init__(self, message: str, resource_id: str, outputs: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.resource_id = resource_id
+        self.outputs = outputs
+
+
+@dataclasses.dataclass(frozen=True)
+class Created:
+    """A resource's id (empty while it is not known) and its outputs."""
+
+    resource_id: str
+    outputs: dict[str, Any]
+
+
+class TrainingRuns:
+    """Checks, compares, makes, reads and deletes training runs."""
+
+    def __init__(self, interruption: Interruption, open_backend: OpenBackend = backends.open_backend) -> None:
+        self._interruption = interruption
+        self._open_backend = open_backend
+
+    def check(self, given: Mapping[str, Any]) -> Checked:
+        """See ``inputs.check``."""
+        return inputs.check(given, self._open_backend)
+
+    def compare(
+        self, old_inputs: Mapping[str, Any], old_outputs: Mapping[str, Any], new_inputs: Mapping[str, Any]
+    ) -> dict[str, Change]:
+        """See ``diff.compare``."""
+        return diff.compare(old_inputs, new_inputs, old_outputs.get("status"))
+
+    def preview(self, name: str, values: Mapping[str, Any], say: Say) -> Created:
+        """What ``ensure`` would give, as far as it is known; tells the user what would happen and why."""
+        spec = inputs.read_spec(name, values)
+        outputs = {**values, **dict.fromkeys((*UNTIL_RUN, "runId", "fingerprint"), wire.UNKNOWN)}
+        outputs["imageRef"] = values.get("image")
+        if spec is None:
+            return Created("", outputs)
+        outputs |= {"runId": spec.run_id, "fingerprint": spec.fingerprint}
+        say(lifecycle.explain(self._open(values), spec))
+        return Created(spec.run_id, outputs)
+
+    def ensure(self, name: str, values: Mapping[str, Any], say: Say) -> Created:
+        """Adopts, joins or submits the run, and waits for its end.
+
+        Raises:
+            InitFailed: the run failed, or its end was not seen.
+            AmlInfraError: it was not submitted.
+        """
+        spec = inputs.read_spec(name, values)
+        if spec is None:
+            raise AmlInfraError("the run's inputs are not known at its creation")
+        backend = self._open(values)
+
+        def take_snapshot() -> sources.Snapshot:
+            snapshot = sources.take_snapshot(values["source"], allow_secrets=values.get("allowSecrets") or ())
+            if snapshot.digest != spec.source_digest:
+                raise SourceChanged(
+                    f"source: {values['source']!r} changed while `pulumi up` ran; run it again when nothing writes to it"
+                )
+            return snapshot
+
+        try:
+            record = lifecycle.ensure(backend, spec, take_snapshot, say, self._interruption)
+        except RunFailed as error:
+            outputs = self._build_outputs(values, spec, error.record.state, error.record)
+            raise InitFailed(str(error), spec.run_id, outputs) from error
+        except RunUnfinished as error:
+            outputs = self._build_outputs(values, spec, error.state, None)
+            raise InitFailed(str(error), spec.run_id, outputs) from error
+        return Created(spec.run_id, self._build_outputs(values, spec, record.state, record))
+
+    def read(self, run_id: str, outputs: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The outputs as the backend sees them now, or None if the run is gone.
+
+        Raises:
+            InitFailed: the run is there and has not completed.
+        """
+        backend = self._open(outputs)
+        state = backend.describe(run_id)
+        if state is None:
+            return None
+        record = backend.collect(state, {}) if state.status.is_final else None
+        fresh = {**outputs, **_describe_state(state), **_describe_record(record)}
+        if state.status is not Status.COMPLETED:
+            raise InitFailed(f"run {state.name} is {state.status.value}", run_id, fresh)
+        return fresh
+
+    def delete(self, run_id: str, outputs: Mapping[str, Any]) -> None:
+        """Lets go of the run: a running one is stopped unless ``on_destroy`` is ``retain``; records stay."""
+        cancel = outputs.get("onDestroy", "cancel") == "cancel"
+        lifecycle.end(self._open(outputs), run_id, cancel=cancel, spec={})
+
+    def _open(self, values: Mapping[str, Any]) -> Backend:
+        return inputs.read_backend(values, self._open_backend)
+
+    def _build_outputs(
+        self, values: Mapping[str, Any], spec: RunSpec, state: RunState, record: Record | None
+    ) -> dict[str, Any]:
+        # What the source summary is for, the inputs in the state hold already.
+        kept = {key: value for key, value in values.items() if key not in inputs.COMPUTED}
+        return {
+            **kept,
+            "runId": spec.run_id,
+            "fingerprint": spec.fingerprint,
+            "imageRef": spec.image,
+            **_describe_state(state),
+            **_describe_record(record),
+        }
+
+
+def _describe_state(state: RunState) -> dict[str, Any]:
+    started, finished = state.started_at, state.finished_at
+    return {
+        "runId": state.run_id,
+        "fingerprint": state.fingerprint,
+        "status": state.status.value,
+        "attempt": state.attempt,
+        "exitCode": state.exit_code,
+        "startedAt": started.isoformat() if started else None,
+        "finishedAt": finished.isoformat() if finished else None,
+        "durationSeconds": (finished - started).total_seconds() if started and finished else None,
+    }
+
+
+def _describe_record(record: Record | None) -> dict[str, Any]:
+    if record is None:
+        return {"metrics": {}, "portalUrl": "", "outputsPath": "", "logPath": "", "imageDigest": ""}
+    return {
+        "metrics": dict(record.metrics),
+        "portalUrl": record.portal_url,
+        "outputsPath": record.outputs_path,
+        "logPath": record.log_path,
+        "imageDigest": record.image_digest,
+    }
