@@ -238,10 +238,8 @@ class DockerBackend(Backend):
                 with _answers():
                     client = self._open()
                     found = _inspect(client, state.name)
-                    if found is None:
+                    if found is None or not self._has_started(client, found):
                         return
-                    if found["State"]["Status"] == "created":
-                        self._start(client, state.name)
                     # From the first line again, less those delivered: exact, however the connection was lost.
                     for number, line in enumerate(docker_archive.read_log(client, state.name)):
                         away_since = None
@@ -256,6 +254,15 @@ class DockerBackend(Backend):
                 if time.monotonic() - away_since > RECONNECT_SECONDS:
                     raise
             time.sleep(_RECONNECT_PAUSE)
+
+    def _has_started(self, client: docker.APIClient, found: Mapping[str, Any]) -> bool:
+        """Whether the container runs or ran; one that nobody has started yet is started."""
+        if found["State"]["Status"] != "created":
+            return True
+        if found["State"].get("Error"):
+            return False
+        self._start(client, found["Id"])
+        return not _has_start_error(client, found["Id"])
 
     def collect(self, state: RunState, spec: Mapping[str, Any]) -> Record:
         known = self._records.read(state.name)
@@ -319,10 +326,11 @@ class DockerBackend(Backend):
         from docker.context import ContextAPI
 
         try:
-            settings = docker.utils.kwargs_from_env()
-            if "base_url" not in settings:
-                context = ContextAPI.get_current_context()
-                settings = {"base_url": context.Host, "tls": context.TLSConfig} if context is not None else {}
+            # DOCKER_HOST and its companions first, then the context that `docker context use` chose.
+            settings: dict[str, Any] = {**docker.utils.kwargs_from_env()}
+            context = ContextAPI.get_current_context() if "base_url" not in settings else None
+            if context is not None:
+                settings = {"base_url": context.Host, "tls": context.TLSConfig}
             return docker.APIClient(version="auto", **settings)
         except docker.errors.DockerException as error:
             raise BackendUnavailable(f"Docker does not answer ({error}); {_START_HINT}") from error

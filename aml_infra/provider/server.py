@@ -82,8 +82,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         kinds = provider_pb2.PropertyDiff.Kind
         return provider_pb2.DiffResponse(
             changes=provider_pb2.DiffResponse.DIFF_SOME if changes else provider_pb2.DiffResponse.DIFF_NONE,
-            replaces=[path for path, change in changes.items() if change.replaces],
-            diffs=list(changes),
+            replaces=sorted({_find_property(path) for path, change in changes.items() if change.replaces}),
+            diffs=sorted({_find_property(path) for path in changes}),
             hasDetailedDiff=True,
             detailedDiff={
                 path: provider_pb2.PropertyDiff(
@@ -218,6 +218,10 @@ def _errors(context: grpc.ServicerContext, inputs: Any = None) -> Iterator[None]
         context.abort(grpc.StatusCode.UNKNOWN, str(error))
     except AmlInfraError as error:
         context.abort(grpc.StatusCode.UNKNOWN, str(error))
+
+
+def _find_property(path: str) -> str:
+    return path.partition("[")[0]
 
 
 def _require_type(urn: str) -> None:

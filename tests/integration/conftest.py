@@ -1,0 +1,37 @@
+"""Fixtures of the tests on the real engine."""
+
+from __future__ import annotations
+
+import pathlib
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.integration.projects import Project, open_docker
+
+
+@pytest.fixture
+def make_project(tmp_path: pathlib.Path) -> Iterator[Callable[[], Project]]:
+    """Makes projects that share a data folder and the name of their run, each with a stack; cleans up after them."""
+    name = f"t{uuid.uuid4().hex[:8]}"
+    projects: list[Project] = []
+
+    def make() -> Project:
+        project = Project(tmp_path / f"project{len(projects)}", name, tmp_path / "data")
+        project.write_script("echo line 1\necho line 2\n")
+        project.write_args()
+        project.pulumi("stack", "init", "test")
+        projects.append(project)
+        return project
+
+    yield make
+    client = open_docker()
+    for container in projects[0].containers() if projects else []:
+        client.remove_container(container["Id"], force=True, v=True)
+
+
+@pytest.fixture
+def project(make_project: Callable[[], Project]) -> Project:
+    """A project with a stack, whose run prints two lines."""
+    return make_project()

@@ -1,0 +1,153 @@
+"""Pulumi projects of the tests' own, on the real engine, our real plugin and the real Docker daemon."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import docker
+import docker.utils
+
+ROOT = pathlib.Path(__file__).parents[2]
+TINY_IMAGE = "debian:bookworm-slim"
+"""Has a shell and `timeout`, and the bootstrap put it into the daemon."""
+
+PROJECT = f"""\
+name: integration
+runtime:
+  name: python
+  options:
+    virtualenv: {ROOT / ".venv"}
+plugins:
+  providers:
+    - name: aml-infra
+      path: {ROOT / ".venv" / "bin"}
+"""
+
+PROGRAM = """\
+import json
+import pulumi
+from aml_infra.training_run import TrainingRun, TrainingRunArgs
+
+with open("args.json") as file:
+    given = json.load(file)
+for name, args in given.items():
+    run = TrainingRun(name, TrainingRunArgs(**args))
+    for output in ("run_id", "status", "attempt", "metrics", "outputs_path", "log_path", "image_digest"):
+        pulumi.export(f"{name}.{output}", getattr(run, output))
+"""
+
+
+class Project:
+    """A Pulumi project in a folder of its own, with one training run named ``name``."""
+
+    def __init__(self, folder: pathlib.Path, name: str, data: pathlib.Path) -> None:
+        self.folder = folder
+        self.name = name
+        self.data = data
+        self.source = folder / "src"
+        self.source.mkdir(parents=True)
+        (folder / "state").mkdir()
+        (folder / "Pulumi.yaml").write_text(PROJECT)
+        (folder / "__main__.py").write_text(PROGRAM)
+        self.environment = {
+            **os.environ,
+            "PULUMI_BACKEND_URL": (folder / "state").as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE": "integration",
+            "AML_INFRA_DATA": str(data),
+        }
+        self.environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
+
+    def write_script(self, text: str) -> None:
+        """Makes ``text`` the shell script that is the training."""
+        (self.source / "train.sh").write_text(text)
+
+    def write_args(self, **changes: Any) -> None:
+        """Makes the program declare the run, with these properties on top of the usual ones."""
+        args = {"source": str(self.source), "command": ["sh", "train.sh"], "image": TINY_IMAGE, **changes}
+        (self.folder / "args.json").write_text(json.dumps({self.name: args}))
+
+    def start(self, *command: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        """Starts ``pulumi command`` in the project, its output in one pipe."""
+        return subprocess.Popen(
+            ["pulumi", *command, "--non-interactive", "--color=never"],
+            cwd=self.folder,
+            env={**self.environment, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            # A group of its own, so that a test can interrupt it as a terminal does.
+            start_new_session=True,
+        )
+
+    def pulumi(self, *command: str, fails: bool = False, environment: Mapping[str, str] | None = None) -> str:
+        """Runs ``pulumi command`` to its end and gives its output; it must fail if ``fails``, and else succeed."""
+        process = self.start(*command, environment=environment)
+        output, _ = process.communicate(timeout=300)
+        assert (process.returncode != 0) == fails, f"pulumi {' '.join(command)}: {process.returncode}\n{output}"
+        return output
+
+    def up(self, *, fails: bool = False, environment: Mapping[str, str] | None = None) -> str:
+        """``pulumi up``."""
+        return self.pulumi("up", "--yes", "--skip-preview", fails=fails, environment=environment)
+
+    def start_up(self) -> subprocess.Popen[str]:
+        """``pulumi up``, not waited for."""
+        return self.start("up", "--yes", "--skip-preview")
+
+    def outputs(self) -> dict[str, Any]:
+        """The run's outputs, by name."""
+        answer = json.loads(self.pulumi("stack", "output", "--json"))
+        return {key.removeprefix(f"{self.name}."): value for key, value in answer.items()}
+
+    def lose_state(self) -> None:
+        """What a lost state file is: the stack made anew, with nothing in it."""
+        self.pulumi("stack", "rm", "--force", "--yes", "--preserve-config")
+        self.pulumi("stack", "init", "test")
+
+    def containers(self) -> list[dict[str, Any]]:
+        """Every container of the run, however it is called."""
+        found = open_docker().containers(all=True, filters={"label": "aml-infra.run"})
+        return [each for each in found if each["Labels"]["aml-infra.run"].startswith(f"{self.name}-")]
+
+
+def open_docker() -> docker.APIClient:
+    """A client of the daemon that the tests use."""
+    return docker.APIClient(version="auto", **docker.utils.kwargs_from_env())
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> Sequence[str]:
+    """The lines that ``process`` prints up to one that holds ``text``."""
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if text in line:
+            return lines
+    raise AssertionError(f"{text!r} was never printed:\n{''.join(lines)}")
+
+
+def find_plugins(engine: int) -> list[int]:
+    """Process ids of our plugin that the engine with process id ``engine`` started."""
+    found = []
+    for folder in pathlib.Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                words = (folder / "cmdline").read_bytes().split(b"\0")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if parent == engine and any(word.endswith(b"pulumi-resource-aml-infra") for word in words):
+                found.append(int(folder.name))
+    return found
+
+
+def interrupt(process: subprocess.Popen[str]) -> None:
+    """Ctrl-C: the engine and what it started are all interrupted, as by a terminal."""
+    os.killpg(process.pid, signal.SIGINT)
