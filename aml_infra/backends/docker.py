@@ -21,6 +21,7 @@ import docker
 import docker.errors
 import docker.utils
 import requests
+from docker.context import ContextAPI
 
 from aml_infra import naming
 from aml_infra.backends import docker_archive, docker_request, tracking
@@ -100,8 +101,8 @@ class DockerBackend(Backend):
         Raises:
             BackendUnavailable: it does not answer; the message says how to start it.
         """
-        with _answers():
-            info = self._open().info()
+        with _connect() as client:
+            info = client.info()
         return Daemon(
             version=info["ServerVersion"],
             cpus=float(info["NCPU"]),
@@ -110,8 +111,7 @@ class DockerBackend(Backend):
         )
 
     def identify_image(self, reference: str) -> str:
-        with _answers():
-            client = self._open()
+        with _connect() as client:
             try:
                 image = client.inspect_image(reference)
             except docker.errors.ImageNotFound:
@@ -132,41 +132,41 @@ class DockerBackend(Backend):
                 [
                     Problem(
                         "image",
-                        f"{reference!r} is not in Docker here, and its registry does not give it ({error.explanation}); "
-                        "check the name, pull it, or run `docker login`",
+                        f"{reference!r} is not in Docker here, and its registry does not give it "
+                        f"({error.explanation}); check the name, pull it, or run `docker login`",
                     )
                 ]
             ) from error
 
     def submit(self, spec: RunSpec, attempt: int, snapshot: Snapshot) -> None:
         name = naming.attempt_name(spec.run_id, attempt)
-        with _answers():
-            client = self._open()
+        with _connect() as client:
             staged = self._create(client, docker_request.build_request(spec, attempt), f"{name}.{secrets.token_hex(4)}")
             try:
                 self._ship(client, staged, snapshot)
                 self._claim(client, staged, name, spec.run_id)
+            except (docker.errors.APIError, requests.RequestException) as error:
+                if _is_gone(client, staged):
+                    raise AlreadySubmitted("another client swept our half-made container: it was first") from error
+                _discard(client, staged)
+                raise
             except BaseException:
-                with contextlib.suppress(docker.errors.APIError, requests.RequestException):
-                    client.remove_container(staged, force=True)
+                _discard(client, staged)
                 raise
             self._start(client, staged)
             self._sweep(client, spec.run_id)
 
     def _create(self, client: docker.APIClient, request: dict[str, Any], name: str) -> str:
         try:
-            try:
+            with contextlib.suppress(docker.errors.ImageNotFound):
                 return str(client.create_container_from_config(request, name)["Id"])
-            except docker.errors.ImageNotFound:
-                client.pull(request["Image"])
-                return str(client.create_container_from_config(request, name)["Id"])
+            client.pull(request["Image"])
+            return str(client.create_container_from_config(request, name)["Id"])
         except docker.errors.APIError as error:
-            if error.is_client_error() or isinstance(error, docker.errors.ImageNotFound):
-                raise RunNotSubmitted(
-                    f"Docker refused a container of image {request['Image']!r}: {error.explanation}; "
-                    "`pulumi up --refresh` rebuilds an image that was removed"
-                ) from error
-            raise
+            raise RunNotSubmitted(
+                f"Docker refused a container of image {request['Image']!r}: {error.explanation}; "
+                "`pulumi up --refresh` rebuilds an image that was removed"
+            ) from error
 
     def _ship(self, client: docker.APIClient, container: str, snapshot: Snapshot) -> None:
         with tempfile.TemporaryFile() as spool:
@@ -174,21 +174,18 @@ class DockerBackend(Backend):
                 docker_archive.add_folders(tar)
                 snapshot.add_to(tar, docker_request.WORKSPACE.lstrip("/"))
             spool.seek(0)
-            try:
-                client.put_archive(container, "/", spool)
-            except docker.errors.NotFound as error:
-                raise AlreadySubmitted("another client removed our half-made container: it was first") from error
+            client.put_archive(container, "/", spool)
 
     def _claim(self, client: docker.APIClient, container: str, name: str, run_id: str) -> None:
         try:
             client.rename(container, name)
-        except docker.errors.NotFound as error:
-            raise AlreadySubmitted("another client removed our half-made container: it was first") from error
         except docker.errors.APIError as error:
             if error.status_code != requests.codes.conflict:
                 raise
             holder = _inspect(client, name)
-            if holder is not None and _label(holder, docker_request.RUN_LABEL) != run_id:
+            if holder is None:
+                raise
+            if _label(holder, docker_request.RUN_LABEL) != run_id:
                 raise RunConflict(
                     f"container name {name!r} is held by a container that is not ours ({holder['Id'][:12]}); "
                     f"rename it: docker rename {name} other-name"
@@ -207,15 +204,13 @@ class DockerBackend(Backend):
         """Removes what clients that died while shipping have left; one that still lives sees that it came second."""
         for container in self._list(client, run_id):
             if not _is_claimed(container):
-                with contextlib.suppress(docker.errors.NotFound):
-                    client.remove_container(container["Id"], force=True)
+                _discard(client, container["Id"])
 
     def describe(self, run_id: str) -> RunState | None:
         record = self._records.find_latest(run_id)
         if record is not None and record.state.status is Status.COMPLETED:
             return record.state
-        with _answers():
-            client = self._open()
+        with _connect() as client:
             claimed = [container for container in self._list(client, run_id) if _is_claimed(container)]
             newest = max(claimed, key=_attempt_of, default=None)
             if newest is None or (record is not None and record.state.attempt >= _attempt_of(newest)):
@@ -235,8 +230,7 @@ class DockerBackend(Backend):
         away_since: float | None = None
         while True:
             try:
-                with _answers():
-                    client = self._open()
+                with _connect() as client:
                     found = _inspect(client, state.name)
                     if found is None or not self._has_started(client, found):
                         return
@@ -268,8 +262,7 @@ class DockerBackend(Backend):
         known = self._records.read(state.name)
         if known is not None:
             return known
-        with _answers(), self._records.prepare(state.name) as folder:
-            client = self._open()
+        with _connect() as client, self._records.prepare(state.name) as folder:
             found = _inspect(client, state.name)
             if found is None:
                 raise RunGone(f"the container of {state.name} was removed before its outputs were collected")
@@ -299,52 +292,50 @@ class DockerBackend(Backend):
         return written
 
     def cancel(self, run_id: str) -> None:
-        with _answers():
-            client = self._open()
+        with _connect() as client:
             state = self.describe(run_id)
             if state is None or state.status.is_final:
                 return
             with contextlib.suppress(docker.errors.NotFound):
                 if state.status is Status.QUEUED:
-                    client.remove_container(state.name, force=True, v=True)
+                    _discard(client, state.name)
                     return
                 docker_archive.put_mark(client, state.name, docker_request.CANCELED_MARK)
                 client.stop(state.name, timeout=docker_request.STOP_GRACE_SECONDS)
 
     def remove(self, run_id: str) -> None:
-        with _answers():
-            client = self._open()
+        with _connect() as client:
             for container in self._list(client, run_id):
                 if container["State"] not in ("running", "paused", "restarting"):
-                    with contextlib.suppress(docker.errors.NotFound):
-                        client.remove_container(container["Id"], force=True, v=True)
+                    _discard(client, container["Id"])
 
     def _list(self, client: docker.APIClient, run_id: str) -> list[dict[str, Any]]:
         return list(client.containers(all=True, filters={"label": f"{docker_request.RUN_LABEL}={run_id}"}))
 
-    def _open(self) -> docker.APIClient:
-        from docker.context import ContextAPI
-
-        try:
-            # DOCKER_HOST and its companions first, then the context that `docker context use` chose.
-            settings: dict[str, Any] = {**docker.utils.kwargs_from_env()}
-            context = ContextAPI.get_current_context() if "base_url" not in settings else None
-            if context is not None:
-                settings = {"base_url": context.Host, "tls": context.TLSConfig}
-            return docker.APIClient(version="auto", **settings)
-        except docker.errors.DockerException as error:
-            raise BackendUnavailable(f"Docker does not answer ({error}); {_START_HINT}") from error
-
 
 @contextlib.contextmanager
-def _answers() -> Iterator[None]:
-    """Turns the daemon's silence, and nothing else, into ``BackendUnavailable``."""
+def _connect() -> Iterator[docker.APIClient]:
+    """A client of the daemon of ``DOCKER_HOST``, else of the context that ``docker context use`` chose.
+
+    Raises:
+        BackendUnavailable: the daemon does not answer, or answers that it cannot; nothing else is turned into it.
+    """
     try:
-        yield
+        settings: dict[str, Any] = {**docker.utils.kwargs_from_env()}
+        context = ContextAPI.get_current_context() if "base_url" not in settings else None
+        if context is not None:
+            settings = {"base_url": context.Host, "tls": context.TLSConfig}
+        client = docker.APIClient(version="auto", **settings)
+    except docker.errors.DockerException as error:
+        raise BackendUnavailable(f"Docker does not answer ({error}); {_START_HINT}") from error
+    try:
+        yield client
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
         raise BackendUnavailable(f"Docker does not answer ({error}); {_START_HINT}") from error
     except docker.errors.APIError as error:
         raise BackendUnavailable(f"Docker answered with an error: {error.explanation}") from error
+    finally:
+        client.close()
 
 
 def _inspect(client: docker.APIClient, name: str) -> dict[str, Any] | None:
@@ -352,6 +343,20 @@ def _inspect(client: docker.APIClient, name: str) -> dict[str, Any] | None:
         return dict(client.inspect_container(name))
     except docker.errors.NotFound:
         return None
+
+
+def _is_gone(client: docker.APIClient, container: str) -> bool:
+    found = _inspect(client, container)
+    return found is None or found["State"]["Status"] in ("removing", "dead")
+
+
+def _discard(client: docker.APIClient, container: str) -> None:
+    """Removes a container, or lets another client that is already at it do so."""
+    try:
+        client.remove_container(container, force=True, v=True)
+    except docker.errors.APIError as error:
+        if error.status_code not in (requests.codes.not_found, requests.codes.conflict):
+            raise
 
 
 def _has_start_error(client: docker.APIClient, container: str) -> bool:

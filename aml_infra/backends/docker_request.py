@@ -61,6 +61,9 @@ def build_request(spec: RunSpec, attempt: int) -> dict[str, Any]:
         **spec.environment,
     }
     host: dict[str, Any] = {
+        # A process with id 1 ignores signals that it does not handle: without an init, Python could only be killed.
+        "Init": True,
+        # The one driver whose log can be read again from the start, whatever the daemon's own default is.
         "LogConfig": {"Type": "json-file", "Config": {}},
         "ShmSize": SHARED_MEMORY_BYTES,
     }
@@ -95,7 +98,7 @@ def read_state(container: Mapping[str, Any], *, canceled: bool) -> RunState:
     state = container["State"]
     started = parse_moment(state["StartedAt"])
     finished = parse_moment(state["FinishedAt"])
-    status, exit_code, reason = _read_end(state, labels, started, finished, canceled)
+    status, exit_code, reason = _read_end(state, labels, started, finished, canceled=canceled)
     return RunState(
         run_id=labels[RUN_LABEL],
         attempt=int(labels[ATTEMPT_LABEL]),
@@ -113,6 +116,7 @@ def _read_end(
     labels: Mapping[str, str],
     started: datetime.datetime | None,
     finished: datetime.datetime | None,
+    *,
     canceled: bool,
 ) -> tuple[Status, int | None, str]:
     code = int(state["ExitCode"])

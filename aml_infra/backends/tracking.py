@@ -33,7 +33,10 @@ def read_metrics(store: pathlib.Path) -> dict[str, float]:
 
 
 def copy_runs(store: pathlib.Path, target: pathlib.Path, tags: dict[str, str]) -> None:
-    """Copies every MLflow run of ``store`` into ``target``, with ``tags`` added; runs copied before are left."""
+    """Copies every MLflow run of ``store`` into ``target``, with ``tags`` added; runs copied before are left.
+
+    A run that was still open when its container ended was killed, and is copied as such.
+    """
     if not _has_runs(store):
         return
     source = _open_client(store)
@@ -74,7 +77,8 @@ def _copy_run(
         target = client.get_run(copy.info.run_id).info.artifact_uri
         if target is not None:
             shutil.copytree(artifacts, _read_path(target), dirs_exist_ok=True, symlinks=True)
-    client.set_terminated(copy.info.run_id, status=run.info.status, end_time=run.info.end_time)
+    status = "KILLED" if run.info.status == "RUNNING" else run.info.status
+    client.set_terminated(copy.info.run_id, status=status, end_time=run.info.end_time)
 
 
 def _has_runs(store: pathlib.Path) -> bool:

@@ -185,18 +185,23 @@ def _see_to_end(backend: Backend, spec: RunSpec, state: RunState, say: Say, inte
     try:
         _follow(backend, state, say, interruption)
         ended = _describe(backend, spec)
-        if ended is None or ended.attempt != state.attempt:
-            raise RunGone(f"run {state.name} was removed while it ran; run `pulumi up` again to train it anew")
-        if not ended.status.is_final:
-            raise RunUnfinished(f"the log of {state.name} ended, and it still runs; run `pulumi up` to join it", ended)
-        record = _collect(backend, spec, ended)
-    except (RunFailed, RunUnfinished):
+        record = _collect(backend, spec, _require_end(state, ended))
+    except RunUnfinished:
         raise
     except AmlInfraError as error:
+        # It was submitted: whatever stopped the watching, the state must know the run.
         raise RunUnfinished(f"run {state.name}: {error}", state) from error
     if record.state.status is not Status.COMPLETED:
         raise RunFailed(describe_failure(record), record)
     return record
+
+
+def _require_end(state: RunState, now: RunState | None) -> RunState:
+    if now is None or now.attempt != state.attempt:
+        raise RunGone("it was removed while it ran; run `pulumi up` again to train it anew")
+    if not now.status.is_final:
+        raise RunUnfinished(f"the log of {now.name} ended, and it still runs; run `pulumi up` to join it", now)
+    return now
 
 
 def _collect(backend: Backend, spec: RunSpec, state: RunState) -> Record:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-TYPE = "aml-infra:index:TrainingRun"
+from aml_infra.training_run import TYPE
 
 _TEXT = {"type": "string"}
 _NUMBER = {"type": "number"}

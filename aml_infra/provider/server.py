@@ -33,7 +33,7 @@ from aml_infra.errors import AmlInfraError
 from aml_infra.provider import functions, schema, wire
 from aml_infra.provider.lifecycle import Interruption, Say
 from aml_infra.provider.training_runs import InitFailed, TrainingRuns
-from aml_infra.provider.schema import TYPE
+from aml_infra.training_run import TYPE
 
 MAX_MESSAGE_BYTES = 400 * 1024 * 1024
 """What the engine allows."""
@@ -105,7 +105,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             return provider_pb2.UpdateResponse(properties=wire.encode(created.outputs))
 
     def _make(self, urn: str, properties: Any, *, preview: bool) -> Any:
-        name = urn.rpartition("::")[2]
+        name = urn.split("::", 3)[3]
         values = wire.decode(properties)
         make = self._runs.preview if preview else self._runs.ensure
         return make(name, values, self._say(urn))
@@ -177,7 +177,7 @@ def serve(engine_address: str) -> None:
 
 
 def _watch_signals(ended: threading.Event) -> None:
-    def end(signum: int, frame: FrameType | None) -> None:
+    def end(_signal: int, _frame: FrameType | None) -> None:
         ended.set()
 
     # The engine interrupts its plugins when it is done with them.
@@ -225,6 +225,6 @@ def _find_property(path: str) -> str:
 
 
 def _require_type(urn: str) -> None:
-    found = urn.split("::")[-2].split("$")[-1]
+    found = urn.split("::", 3)[2].rpartition("$")[2]
     if found != TYPE:
         raise AmlInfraError(f"resource type {found!r} does not exist; there is {TYPE}")

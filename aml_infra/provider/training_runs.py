@@ -101,7 +101,8 @@ class TrainingRuns:
             snapshot = sources.take_snapshot(values["source"], allow_secrets=values.get("allowSecrets") or ())
             if snapshot.digest != spec.source_digest:
                 raise SourceChanged(
-                    f"source: {values['source']!r} changed while `pulumi up` ran; run it again when nothing writes to it"
+                    f"source: {values['source']!r} changed while `pulumi up` ran; "
+                    "run it again when nothing writes to it"
                 )
             return snapshot
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.integration.projects import Project, open_docker
+from tests.docker_daemon import open_docker
+from tests.integration.projects import Project
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import docker
-import docker.utils
+from tests.docker_daemon import open_docker
 
 ROOT = pathlib.Path(__file__).parents[2]
 TINY_IMAGE = "debian:bookworm-slim"
@@ -115,11 +114,6 @@ class Project:
         """Every container of the run, however it is called."""
         found = open_docker().containers(all=True, filters={"label": "aml-infra.run"})
         return [each for each in found if each["Labels"]["aml-infra.run"].startswith(f"{self.name}-")]
-
-
-def open_docker() -> docker.APIClient:
-    """A client of the daemon that the tests use."""
-    return docker.APIClient(version="auto", **docker.utils.kwargs_from_env())
 
 
 def read_until(process: subprocess.Popen[str], text: str) -> Sequence[str]:

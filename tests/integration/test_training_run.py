@@ -10,7 +10,8 @@ import signal
 import threading
 from collections.abc import Callable
 
-from tests.integration.projects import Project, find_plugins, interrupt, open_docker, read_until
+from tests.docker_daemon import open_docker
+from tests.integration.projects import Project, find_plugins, interrupt, read_until
 
 SLOW_SCRIPT = "echo started\nsleep 6\necho finished\n"
 

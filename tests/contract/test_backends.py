@@ -1,0 +1,182 @@
+"""What every backend guarantees (``aml_infra.backends.base``), on each of them by name."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from aml_infra.backends.base import AlreadySubmitted, Status
+from aml_infra.errors import SourceChanged
+from aml_infra.spec import Resources
+from tests.contract.conftest import Stage
+
+
+def test_a_run_that_was_never_submitted_is_absent(stage: Stage) -> None:
+    """None, and no error: the service said that there is none."""
+    scene = stage()
+
+    assert scene.backend.describe(scene.spec.run_id) is None
+
+
+def test_a_run_completes_with_its_whole_log(stage: Stage) -> None:
+    """Every line, in order, from the first."""
+    scene = stage(lines=[str(number) for number in range(500)])
+
+    lines = scene.run_to_end()
+    state = scene.backend.describe(scene.spec.run_id)
+
+    assert lines == [str(number) for number in range(500)]
+    assert state is not None
+    assert (state.status, state.exit_code, state.attempt) == (Status.COMPLETED, 0, 1)
+    assert state.fingerprint == scene.spec.fingerprint
+    assert state.started_at is not None
+    assert state.finished_at is not None
+    assert state.started_at <= state.finished_at
+
+
+def test_the_log_of_a_run_that_ended_can_be_followed_again(stage: Stage) -> None:
+    """From the first line, to a client that joins late."""
+    scene = stage()
+    first = scene.run_to_end()
+
+    assert scene.follow() == first == ["one", "two"]
+
+
+def test_a_failing_command_is_a_failed_run(stage: Stage) -> None:
+    """With its exit code."""
+    scene = stage(exit_codes=[3])
+    scene.run_to_end()
+
+    state = scene.backend.describe(scene.spec.run_id)
+
+    assert state is not None
+    assert (state.status, state.exit_code) == (Status.FAILED, 3)
+
+
+def test_the_newest_attempt_is_described(stage: Stage) -> None:
+    """Attempt 2 hides attempt 1, collected or not."""
+    scene = stage(exit_codes=[3, 0])
+    scene.run_to_end()
+    first = scene.backend.describe(scene.spec.run_id)
+    assert first is not None
+    scene.backend.collect(first, {})
+    scene.run_to_end(attempt=2)
+
+    state = scene.backend.describe(scene.spec.run_id)
+
+    assert state is not None
+    assert (state.status, state.attempt) == (Status.COMPLETED, 2)
+
+
+def test_of_two_submitters_one_wins(stage: Stage) -> None:
+    """The other is told so, whoever it is."""
+    scene = stage()
+    scene.backend.submit(scene.spec, 1, scene.snapshot)
+
+    with pytest.raises(AlreadySubmitted):
+        scene.open_another().submit(scene.spec, 1, scene.snapshot)
+    assert scene.follow() == ["one", "two"]
+
+
+def test_of_many_submitters_at_once_one_wins(stage: Stage) -> None:
+    """Exactly one, though all start together."""
+    scene = stage()
+    start = threading.Barrier(4)
+    won: list[bool] = []
+
+    def submit() -> None:
+        backend = scene.open_another()
+        start.wait()
+        try:
+            backend.submit(scene.spec, 1, scene.snapshot)
+        except AlreadySubmitted:
+            won.append(False)
+        else:
+            won.append(True)
+
+    threads = [threading.Thread(target=submit) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(won) == [False, False, False, True]
+    assert scene.follow() == ["one", "two"]
+
+
+def test_a_source_that_changed_is_refused_and_leaves_nothing(stage: Stage) -> None:
+    """No run under a fingerprint that is not its own."""
+    scene = stage()
+    (scene.source / "train.sh").write_text("other")
+
+    with pytest.raises(SourceChanged):
+        scene.backend.submit(scene.spec, 1, scene.snapshot)
+    assert scene.backend.describe(scene.spec.run_id) is None
+
+
+def test_a_running_run_is_running_until_it_is_canceled(stage: Stage) -> None:
+    """Canceling ends it for whoever follows it, and its status says why it ended; twice is once."""
+    scene = stage(lasting=True)
+    scene.backend.submit(scene.spec, 1, scene.snapshot)
+    before = scene.backend.describe(scene.spec.run_id)
+    assert before is not None
+    lines = scene.backend.follow(before)
+    first = [next(lines), next(lines)]
+
+    scene.backend.cancel(scene.spec.run_id)
+    scene.backend.cancel(scene.spec.run_id)
+    rest = list(lines)
+    after = scene.open_another().describe(scene.spec.run_id)
+
+    assert before.status is Status.RUNNING
+    assert (first, rest) == (["one", "two"], [])
+    assert after is not None
+    assert after.status is Status.CANCELED
+
+
+def test_a_record_is_made_once_and_outlives_the_run(stage: Stage) -> None:
+    """Collected, removed, collected again by another client: the same record, and the run is still known."""
+    scene = stage()
+    scene.run_to_end()
+    state = scene.backend.describe(scene.spec.run_id)
+    assert state is not None
+
+    record = scene.backend.collect(state, scene.spec.describe())
+    scene.backend.remove(scene.spec.run_id)
+    scene.backend.remove(scene.spec.run_id)
+    other = scene.open_another()
+
+    assert other.collect(state, {}) == record
+    assert other.describe(scene.spec.run_id) == state
+    assert record.spec["name"] == scene.spec.name
+    with open(record.log_path, encoding="utf-8") as log:
+        assert log.read() == "one\ntwo\n"
+
+
+def test_cancel_and_remove_of_an_absent_run_are_harmless(stage: Stage) -> None:
+    """Whatever is gone already needs no second end."""
+    scene = stage()
+
+    scene.backend.cancel(scene.spec.run_id)
+    scene.backend.remove(scene.spec.run_id)
+
+
+def test_remove_leaves_a_run_that_has_not_ended(stage: Stage) -> None:
+    """Only cancel stops a run."""
+    scene = stage(lasting=True)
+    scene.backend.submit(scene.spec, 1, scene.snapshot)
+
+    scene.backend.remove(scene.spec.run_id)
+    state = scene.backend.describe(scene.spec.run_id)
+
+    assert state is not None
+    assert state.status is Status.RUNNING
+    scene.backend.cancel(scene.spec.run_id)
+
+
+def test_too_much_is_refused_with_the_property(stage: Stage) -> None:
+    """More processors than there are, or GPUs where there are none."""
+    problems = stage().backend.find_problems(Resources(cpus=1000, gpus=8))
+
+    assert [problem.path for problem in problems] == ["cpus", "gpus"]

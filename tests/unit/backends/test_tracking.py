@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from aml_infra.backends import tracking
+
+
+@pytest.fixture
+def store(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """A file store with one run, as a container leaves it."""
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    folder = tmp_path / "container"
+    client = MlflowClient(folder.as_uri())
+    run = client.create_run(client.create_experiment("pets"), run_name="first", tags={"mine": "1"})
+    for step, value in enumerate((0.5, 0.9)):
+        client.log_metric(run.info.run_id, "accuracy", value, step=step)
+    client.log_param(run.info.run_id, "lr", 0.1)
+    client.set_terminated(run.info.run_id)
+    artifacts = folder / run.info.experiment_id / run.info.run_id / "artifacts"
+    artifacts.mkdir(exist_ok=True)
+    (artifacts / "model.txt").write_text("model")
+    return folder
+
+
+def list_runs(target: pathlib.Path) -> list[Run]:
+    """Every run in the experiment ``pets`` of a store."""
+    client = MlflowClient(target.as_uri())
+    experiment = client.get_experiment_by_name("pets")
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id]))
+
+
+def test_metrics_are_the_last_values(store: pathlib.Path) -> None:
+    """Of each metric, the value logged last."""
+    assert tracking.read_metrics(store) == {"accuracy": 0.9}
+
+
+def test_a_run_without_mlflow_has_no_metrics(tmp_path: pathlib.Path) -> None:
+    """An empty folder, or none, is not an error."""
+    assert tracking.read_metrics(tmp_path) == {}
+    assert tracking.read_metrics(tmp_path / "nowhere") == {}
+
+
+def test_a_run_is_copied_with_its_history(store: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """Metrics step by step, parameters, tags, name, status and artifacts; times are the run's own."""
+    target = tmp_path / "mlruns"
+
+    tracking.copy_runs(store, target, {"aml-infra.run": "train-1"})
+
+    (run,) = list_runs(target)
+    (original,) = list_runs(store)
+    history = MlflowClient(target.as_uri()).get_metric_history(run.info.run_id, "accuracy")
+    assert [metric.value for metric in history] == [0.5, 0.9]
+    assert run.data.params == {"lr": "0.1"}
+    assert (run.data.tags["mine"], run.data.tags["aml-infra.run"]) == ("1", "train-1")
+    assert (run.info.run_name, run.info.status, run.info.end_time) == ("first", "FINISHED", original.info.end_time)
+    assert len(list(target.glob("*/*/artifacts/model.txt"))) == 1
+
+
+def test_a_run_that_was_left_open_was_killed(store: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """A container that was stopped leaves no run that seems to go on."""
+    client = MlflowClient(store.as_uri())
+    client.update_run(list_runs(store)[0].info.run_id, status="RUNNING")
+
+    tracking.copy_runs(store, tmp_path / "mlruns", {})
+
+    assert [run.info.status for run in list_runs(tmp_path / "mlruns")] == ["KILLED"]
+
+
+def test_a_run_is_copied_once(store: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """Collecting twice leaves one run on MLflow's page."""
+    for _ in range(2):
+        tracking.copy_runs(store, tmp_path / "mlruns", {})
+
+    assert len(list_runs(tmp_path / "mlruns")) == 1

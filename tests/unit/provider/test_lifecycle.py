@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from aml_infra import source
+from aml_infra.backends.base import Record, RunState, Status
+from aml_infra.backends.fake import FakeBackend, Script
+from aml_infra.backends.records import RecordStore
+from aml_infra.errors import BackendUnavailable, RunConflict, SourceChanged
+from aml_infra.provider import lifecycle
+from aml_infra.provider.lifecycle import Interruption, RunFailed, RunUnfinished
+from aml_infra.source import Snapshot
+from aml_infra.spec import RunSpec
+
+
+class Scene:
+    """A folder with a training, a fake backend and what the user was told."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.source = folder / "src"
+        self.source.mkdir()
+        (self.source / "train.py").write_text("x")
+        self.records = RecordStore(folder / "data")
+        self.said: list[str] = []
+        self.snapshots = 0
+        self.spec = RunSpec(
+            name="train",
+            source_digest=source.take_snapshot(self.source).digest,
+            command=("python", "train.py"),
+            image="image",
+            image_identity="sha256:1",
+        )
+
+    def backend(self, script: Script | None = None) -> FakeBackend:
+        """A client of the one fake service, as each process has its own."""
+        return FakeBackend(self.records, script or Script())
+
+    def take_snapshot(self) -> Snapshot:
+        """Counts how often the source is read."""
+        self.snapshots += 1
+        return source.take_snapshot(self.source)
+
+    def ensure(self, backend: FakeBackend, interruption: Interruption | None = None) -> Record:
+        """``lifecycle.ensure`` of the scene's run."""
+        return lifecycle.ensure(
+            backend, self.spec, self.take_snapshot, self.said.append, interruption or Interruption()
+        )
+
+
+@pytest.fixture
+def scene(tmp_path: pathlib.Path) -> Scene:
+    """A scene in which nothing was run yet."""
+    return Scene(tmp_path)
+
+
+def test_an_absent_run_is_submitted_and_followed(scene: Scene) -> None:
+    """The user sees that it trains, and its log; the record has its metrics."""
+    record = scene.ensure(scene.backend(Script(lines=("a", "b"), metrics={"accuracy": 0.9})))
+
+    assert record.state.status is Status.COMPLETED
+    assert record.metrics == {"accuracy": 0.9}
+    assert "\n".join(scene.said).splitlines() == [f"train: submitting run {scene.spec.run_id}, attempt 1", "a", "b"]
+
+
+def test_a_completed_run_is_adopted(scene: Scene) -> None:
+    """Nothing is submitted, and the source is not even read."""
+    first = scene.ensure(scene.backend())
+
+    second = scene.ensure(scene.backend())
+
+    assert second == first
+    assert scene.snapshots == 1
+    assert scene.said[-1].startswith("adopt: ")
+
+
+def test_a_failed_run_is_told_and_tried_again(scene: Scene) -> None:
+    """The first `ensure` fails with code and tail; the next makes attempt 2, and both records stay."""
+    script = Script(lines=("boom",), exit_codes=(3, 0))
+
+    with pytest.raises(RunFailed, match=r"(?s)Failed, exit code 3.*boom.*whole log") as failed:
+        scene.ensure(scene.backend(script))
+    record = scene.ensure(scene.backend(script))
+
+    assert failed.value.record.state.attempt == 1
+    assert record.state.attempt == 2
+    assert scene.records.read(scene.spec.run_id) is not None
+
+
+def test_an_uncollected_failure_is_collected_before_the_next_attempt(scene: Scene) -> None:
+    """A client that died before it collected loses no record."""
+    scene.backend().submit(scene.spec, 1, scene.take_snapshot())
+
+    scene.ensure(scene.backend(Script(exit_codes=(1, 0))))
+
+    first = scene.records.read(scene.spec.run_id)
+    assert first is not None
+    assert first.state.status is Status.FAILED
+
+
+def test_a_running_run_is_joined(scene: Scene) -> None:
+    """A second client submits nothing and waits for the same end."""
+    backend = scene.backend(Script(running=(1,)))
+    backend.submit(scene.spec, 1, scene.take_snapshot())
+    joined = threading.Event()
+    scene_said = scene.said
+
+    def say(text: str) -> None:
+        scene_said.append(text)
+        if text == "training":
+            joined.set()
+
+    def stop() -> None:
+        joined.wait(10)
+        backend.cancel(scene.spec.run_id)
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    with pytest.raises(RunFailed, match="Canceled"):
+        lifecycle.ensure(backend, scene.spec, scene.take_snapshot, say, Interruption())
+    thread.join()
+
+    assert scene.said[0].startswith(f"join: run {scene.spec.run_id} is running")
+    assert scene.snapshots == 1
+
+
+def test_the_second_of_two_submitters_joins(scene: Scene) -> None:
+    """Losing the race is not an error."""
+
+    class Raced(FakeBackend):
+        def submit(self, spec: RunSpec, attempt: int, snapshot: Snapshot) -> None:
+            super().submit(spec, attempt, snapshot)
+            super().submit(spec, attempt, snapshot)
+
+    record = scene.ensure(Raced(scene.records, Script()))
+
+    assert record.state.attempt == 1
+    assert "join: another client has just submitted it" in scene.said
+
+
+def test_an_interruption_leaves_the_run_going(scene: Scene) -> None:
+    """The wait ends, the message says how to join again, and nothing is canceled."""
+    backend = scene.backend(Script(running=(1,)))
+    interruption = Interruption()
+    interruption.raise_()
+
+    with pytest.raises(RunUnfinished, match="goes on; the next `pulumi up` joins it") as caught:
+        scene.ensure(backend, interruption)
+    state = backend.describe(scene.spec.run_id)
+
+    assert caught.value.state.status is Status.RUNNING
+    assert state is not None
+    assert state.status is Status.RUNNING
+    backend.cancel(scene.spec.run_id)
+
+
+def test_a_service_that_goes_away_while_following_is_no_failure(scene: Scene) -> None:
+    """The run is unfinished, not failed: nobody knows."""
+
+    class Away(FakeBackend):
+        def follow(self, state: RunState) -> Iterator[str]:
+            yield "a line"
+            raise BackendUnavailable("no answer")
+
+    with pytest.raises(RunUnfinished, match="no answer"):
+        scene.ensure(Away(scene.records, Script()))
+    assert "a line" in scene.said
+
+
+def test_a_service_that_does_not_answer_submits_nothing(scene: Scene) -> None:
+    """Not being able to ask is not absence."""
+
+    class Away(FakeBackend):
+        def describe(self, run_id: str) -> None:
+            raise BackendUnavailable("no answer")
+
+    with pytest.raises(BackendUnavailable):
+        scene.ensure(Away(scene.records, Script()))
+    assert scene.snapshots == 0
+
+
+def test_a_name_held_by_another_fingerprint_is_refused(scene: Scene) -> None:
+    """The whole fingerprint is compared, not only the part that is in the name."""
+
+    class Clash(FakeBackend):
+        def describe(self, run_id: str) -> RunState | None:
+            state = super().describe(run_id)
+            return dataclasses.replace(state, fingerprint="other") if state is not None else None
+
+    backend = Clash(scene.records, Script())
+    backend.submit(scene.spec, 1, scene.take_snapshot())
+
+    with pytest.raises(RunConflict, match="rename the job"):
+        scene.ensure(backend)
+
+
+def test_a_source_that_changed_is_not_submitted(scene: Scene) -> None:
+    """What is shipped is what was fingerprinted."""
+    snapshot = scene.take_snapshot()
+    (scene.source / "train.py").write_text("y")
+
+    with pytest.raises(SourceChanged):
+        lifecycle.ensure(scene.backend(), scene.spec, lambda: snapshot, scene.said.append, Interruption())
+    assert scene.backend().describe(scene.spec.run_id) is None
+
+
+def test_explain_says_what_would_happen(scene: Scene) -> None:
+    """Train, try again, join or adopt, each with its reason."""
+    script = Script(exit_codes=(1, 0))
+    sentences = [lifecycle.explain(scene.backend(script), scene.spec)]
+    with pytest.raises(RunFailed):
+        scene.ensure(scene.backend(script))
+    sentences.append(lifecycle.explain(scene.backend(script), scene.spec))
+    scene.backend(script).submit(scene.spec, 2, scene.take_snapshot())
+    sentences.append(lifecycle.explain(scene.backend(Script(running=(2,))), scene.spec))
+    scene.ensure(scene.backend(script))
+    sentences.append(lifecycle.explain(scene.backend(script), scene.spec))
+
+    assert [sentence.partition(":")[0] for sentence in sentences] == ["train", "train", "join", "adopt"]
+    assert "attempt 2, since attempt 1 ended as Failed, exit code 1" in sentences[1]
+
+
+def test_end_cancels_a_running_run_only_where_asked(scene: Scene) -> None:
+    """Retained runs go on; canceled ones leave a record."""
+    backend = scene.backend(Script(running=(1,)))
+    backend.submit(scene.spec, 1, scene.take_snapshot())
+
+    lifecycle.end(backend, scene.spec.run_id, cancel=False, spec={})
+    kept = backend.describe(scene.spec.run_id)
+    lifecycle.end(backend, scene.spec.run_id, cancel=True, spec={})
+    record = scene.records.read(scene.spec.run_id)
+
+    assert kept is not None
+    assert kept.status is Status.RUNNING
+    assert record is not None
+    assert record.state.status is Status.CANCELED
+
+
+def test_end_of_a_run_that_is_gone_is_harmless(scene: Scene) -> None:
+    """Deleting twice is deleting once."""
+    lifecycle.end(scene.backend(), scene.spec.run_id, cancel=True, spec={})

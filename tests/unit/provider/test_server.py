@@ -1,0 +1,194 @@
+"""The plugin's life over real gRPC, with a fake backend and an engine that only listens."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2, provider_pb2_grpc, status_pb2
+
+from aml_infra.provider import server, wire
+from aml_infra.provider.lifecycle import Interruption
+from aml_infra.provider.training_runs import TrainingRuns
+from aml_infra.provider.wire import UNKNOWN
+
+URN = "urn:pulumi:test::project::aml-infra:index:TrainingRun::train"
+
+
+class Engine(engine_pb2_grpc.EngineServicer):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[str, str]] = []
+
+    def Log(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:  # noqa: N802
+        self.messages.append((request.urn, request.message))
+        return empty_pb2.Empty()
+
+
+class Plugin:
+    """The plugin, its engine, and a client that speaks to it as the engine does."""
+
+    def __init__(self, stub: provider_pb2_grpc.ResourceProviderStub, engine: Engine, given: dict[str, Any]) -> None:
+        self.stub = stub
+        self.engine = engine
+        self.given = given
+
+    def check(self, **changes: Any) -> Any:
+        """``Check`` of the given inputs with changes."""
+        news = wire.encode({**self.given, **changes})
+        return self.stub.Check(provider_pb2.CheckRequest(urn=URN, news=news))
+
+    def create(self, inputs: Any, *, preview: bool = False) -> Any:
+        """``Create``."""
+        return self.stub.Create(provider_pb2.CreateRequest(urn=URN, properties=inputs, preview=preview))
+
+
+@pytest.fixture
+def plugin(tmp_path: pathlib.Path) -> Iterator[Plugin]:
+    """A plugin that listens, with a script of a first attempt that fails."""
+    source = tmp_path / "src"
+    source.mkdir()
+    (source / "train.py").write_text("x")
+    script = {"lines": ["a line"], "exit_codes": [3, 0], "metrics": {"accuracy": 0.9}}
+    given = {
+        "source": str(source),
+        "command": ["python", "train.py"],
+        "image": "image",
+        "backend": "fake",
+        "backendOptions": {"data_folder": str(tmp_path / "data"), "script": json.dumps(script)},
+    }
+    engine = Engine()
+    threads = concurrent.futures.ThreadPoolExecutor(4)
+    listening = grpc.server(threads)
+    engine_pb2_grpc.add_EngineServicer_to_server(engine, listening)
+    serving = grpc.server(threads)
+    ports = [each.add_insecure_port("127.0.0.1:0") for each in (listening, serving)]
+    listening.start()
+    with grpc.insecure_channel(f"127.0.0.1:{ports[0]}") as to_engine:
+        interruption = Interruption()
+        servicer = server.Servicer(TrainingRuns(interruption), interruption, engine_pb2_grpc.EngineStub(to_engine))
+        provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, serving)
+        serving.start()
+        with grpc.insecure_channel(f"127.0.0.1:{ports[1]}") as to_plugin:
+            yield Plugin(provider_pb2_grpc.ResourceProviderStub(to_plugin), engine, given)
+        serving.stop(0).wait()
+    listening.stop(0).wait()
+    threads.shutdown()
+
+
+def read_failure(error: grpc.RpcError) -> provider_pb2.ErrorResourceInitFailed:
+    """The created-but-failed detail of an error, read as the engine reads it."""
+    trailers = {key: value for key, value in error.trailing_metadata() or ()}  # noqa: C416 (named tuples to mypy)
+    status = status_pb2.Status.FromString(trailers["grpc-status-details-bin"])
+    failure = provider_pb2.ErrorResourceInitFailed()
+    assert status.details[0].Unpack(failure)
+    return failure
+
+
+def test_a_run_from_check_to_delete(plugin: Plugin) -> None:
+    """Check, preview, a failing create, the update that tries again, no diff, read, delete."""
+    inputs = plugin.check().inputs
+
+    previewed = plugin.create(inputs, preview=True)
+    assert wire.decode(previewed.properties)["status"] is UNKNOWN
+    assert previewed.id.startswith("train-")
+
+    with pytest.raises(grpc.RpcError) as caught:
+        plugin.create(inputs)
+    failure = read_failure(caught.value)
+    failed = wire.decode(failure.properties)
+    assert (failure.id, failed["status"], failed["exitCode"]) == (previewed.id, "Failed", 3)
+    assert "a line" in failure.reasons[0]
+    assert failure.inputs == inputs
+
+    difference = plugin.stub.Diff(
+        provider_pb2.DiffRequest(urn=URN, id=failure.id, olds=failure.properties, old_inputs=inputs, news=inputs)
+    )
+    assert list(difference.detailedDiff) == ["status"]
+    assert list(difference.replaces) == []
+
+    updated = plugin.stub.Update(
+        provider_pb2.UpdateRequest(urn=URN, id=failure.id, olds=failure.properties, old_inputs=inputs, news=inputs)
+    )
+    outputs = wire.decode(updated.properties)
+    assert (outputs["status"], outputs["attempt"], outputs["metrics"]) == ("Completed", 2, {"accuracy": 0.9})
+
+    same = plugin.stub.Diff(
+        provider_pb2.DiffRequest(urn=URN, id=failure.id, olds=updated.properties, old_inputs=inputs, news=inputs)
+    )
+    assert same.changes == provider_pb2.DiffResponse.DIFF_NONE
+
+    read = plugin.stub.Read(
+        provider_pb2.ReadRequest(urn=URN, id=failure.id, properties=updated.properties, inputs=inputs)
+    )
+    assert read.id == failure.id
+    assert wire.decode(read.properties) == outputs
+
+    plugin.stub.Delete(provider_pb2.DeleteRequest(urn=URN, id=failure.id, properties=updated.properties))
+    assert (URN, "a line") in plugin.engine.messages
+
+
+def test_a_changed_file_replaces_the_run(plugin: Plugin) -> None:
+    """The diff has the file's path as Pulumi writes paths, and its property in ``replaces``."""
+    old = plugin.check().inputs
+    (pathlib.Path(plugin.given["source"]) / "train.py").write_text("y")
+    new = plugin.check().inputs
+
+    difference = plugin.stub.Diff(
+        provider_pb2.DiffRequest(urn=URN, id="x", olds=wire.encode({"status": "Completed"}), old_inputs=old, news=new)
+    )
+
+    assert list(difference.detailedDiff) == ['sourceFiles["train.py"]']
+    assert list(difference.replaces) == ["sourceFiles"]
+
+
+def test_check_answers_with_every_failure(plugin: Plugin) -> None:
+    """Each reason starts with the user's property path."""
+    answer = plugin.check(command=[], cpus=-1)
+
+    assert [failure.reason.partition(":")[0] for failure in answer.failures] == ["command", "cpus"]
+
+
+def test_read_of_a_run_that_is_gone_is_empty(plugin: Plugin) -> None:
+    """That is how the engine learns that a resource is gone."""
+    read = plugin.stub.Read(
+        provider_pb2.ReadRequest(urn=URN, id="train-000000000000", properties=plugin.check().inputs)
+    )
+
+    assert read.id == ""
+
+
+def test_another_resource_type_is_refused(plugin: Plugin) -> None:
+    """The message names the type, and the one there is."""
+    with pytest.raises(grpc.RpcError) as caught:
+        plugin.stub.Check(provider_pb2.CheckRequest(urn=URN.replace("TrainingRun", "Sauce")))
+
+    assert "aml-infra:index:Sauce" in str(caught.value.details())
+
+
+def test_invoke_of_a_function(plugin: Plugin) -> None:
+    """A function answers with plain data, and an unknown one with a failure."""
+    request = provider_pb2.InvokeRequest(
+        tok="aml-infra:index:getImage", args=wire.encode({"image": "x", "backend": "fake"})
+    )
+    answer = wire.decode(getattr(plugin.stub.Invoke(request), "return"))
+    missing = plugin.stub.Invoke(provider_pb2.InvokeRequest(tok="aml-infra:index:getSauce"))
+
+    assert answer == {"digest": "sha256:fake-x"}
+    assert "getSauce" in missing.failures[0].reason
+
+
+def test_schema_has_every_output_of_a_run(plugin: Plugin) -> None:
+    """What other languages see is what the run really gives."""
+    schema = json.loads(plugin.stub.GetSchema(provider_pb2.GetSchemaRequest()).schema)
+    resource = schema["resources"]["aml-infra:index:TrainingRun"]
+    previewed = wire.decode(plugin.create(plugin.check().inputs, preview=True).properties)
+
+    assert set(previewed) - {"sourceDigest", "sourceFiles"} <= set(resource["properties"])

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import pathlib
+import tarfile
+from collections.abc import Mapping
+
+import pytest
+
+from aml_infra.errors import InvalidInput, SourceChanged
+from aml_infra.source import Snapshot, take_snapshot
+
+
+def write_tree(folder: pathlib.Path, files: Mapping[str, str]) -> pathlib.Path:
+    """Writes ``files`` below ``folder``."""
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def list_paths(snapshot: Snapshot) -> list[str]:
+    """The paths in a snapshot."""
+    return [file.path for file in snapshot.files]
+
+
+def read_problems(folder: pathlib.Path) -> list[str]:
+    """The problems that taking a snapshot of ``folder`` tells."""
+    with pytest.raises(InvalidInput) as caught:
+        take_snapshot(folder, max_bytes=1000)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_digest_counts_neither_times_nor_the_place(tmp_path: pathlib.Path) -> None:
+    """Two copies of a tree in two folders, at two times, are the same snapshot."""
+    first = write_tree(tmp_path / "first", {"train.py": "x", "lib/a.py": "y"})
+    second = write_tree(tmp_path / "second", {"lib/a.py": "y", "train.py": "x"})
+    os.utime(second / "train.py", (1, 1))
+
+    assert take_snapshot(first).digest == take_snapshot(second).digest
+
+
+@pytest.mark.parametrize("change", ["content", "name", "mode", "added"])
+def test_digest_counts_content_name_and_mode(tmp_path: pathlib.Path, change: str) -> None:
+    """Each of them makes another digest."""
+    folder = write_tree(tmp_path, {"train.py": "x"})
+    before = take_snapshot(folder).digest
+    match change:
+        case "content":
+            (folder / "train.py").write_text("y")
+        case "name":
+            (folder / "train.py").rename(folder / "main.py")
+        case "mode":
+            (folder / "train.py").chmod(0o755)
+        case _:
+            (folder / "empty").write_text("")
+
+    assert take_snapshot(folder).digest != before
+
+
+def test_version_control_environments_and_caches_are_never_part(tmp_path: pathlib.Path) -> None:
+    """Even with no ignore file, and whatever a virtual environment is called."""
+    folder = write_tree(
+        tmp_path,
+        {
+            "train.py": "x",
+            ".git/config": "",
+            "env/pyvenv.cfg": "",
+            "env/lib/x.py": "",
+            ".venv/x.py": "",
+            "lib/__pycache__/x.pyc": "",
+            ".ipynb_checkpoints/x": "",
+        },
+    )
+
+    assert list_paths(take_snapshot(folder)) == ["train.py"]
+
+
+def test_amlignore_decides_alone(tmp_path: pathlib.Path) -> None:
+    """With an .amlignore, .gitignore does not count, as with Azure's own tools."""
+    folder = write_tree(
+        tmp_path, {".amlignore": "data/\n", ".gitignore": "*.py\n", "train.py": "", "data/x": "", "sub/.gitignore": "*"}
+    )
+
+    assert list_paths(take_snapshot(folder)) == ["train.py"]
+
+
+def test_gitignore_rules_are_gits(tmp_path: pathlib.Path) -> None:
+    """Negation, anchors, ** and nested files mean what they mean to git."""
+    folder = write_tree(
+        tmp_path,
+        {
+            ".gitignore": "*.log\n!keep.log\n/top.txt\na/**/z.txt\nout/\n",
+            "x.log": "",
+            "keep.log": "",
+            "top.txt": "",
+            "sub/top.txt": "",
+            "a/b/c/z.txt": "",
+            "out/model": "",
+            "sub/.gitignore": "!x.log\nown.txt\n",
+            "sub/x.log": "",
+            "sub/own.txt": "",
+        },
+    )
+
+    assert list_paths(take_snapshot(folder)) == ["keep.log", "sub/top.txt", "sub/x.log"]
+
+
+def test_likely_secrets_are_refused_all_at_once(tmp_path: pathlib.Path) -> None:
+    """Each is named, with the fix; a template is no secret."""
+    folder = write_tree(tmp_path, {".env": "", "keys/id_rsa": "", "x.pem": "", ".env.example": "", "train.py": ""})
+
+    problems = read_problems(folder)
+
+    assert [problem.split("'")[1] for problem in problems] == [".env", "keys/id_rsa", "x.pem"]
+    assert "add it to .amlignore" in problems[0]
+
+
+def test_secrets_can_be_allowed_by_name(tmp_path: pathlib.Path) -> None:
+    """What the user allows is part of the snapshot."""
+    folder = write_tree(tmp_path, {"public.pem": "", "train.py": ""})
+
+    assert list_paths(take_snapshot(folder, allow_secrets=["public.pem"])) == ["public.pem", "train.py"]
+
+
+def test_missing_and_empty_folders_are_refused(tmp_path: pathlib.Path) -> None:
+    """The folder is named, and what to do."""
+    (tmp_path / "empty").mkdir()
+
+    assert "does not exist" in read_problems(tmp_path / "nowhere")[0]
+    assert "holds no file" in read_problems(tmp_path / "empty")[0]
+
+
+def test_links_that_leave_the_folder_are_refused(tmp_path: pathlib.Path) -> None:
+    """A link inside is kept as a link."""
+    folder = write_tree(tmp_path / "src", {"a/x": ""})
+    (folder / "inside").symlink_to("a/x")
+    assert [file.kind for file in take_snapshot(folder).files] == ["file", "link"]
+    (folder / "outside").symlink_to("../other")
+    (folder / "absolute").symlink_to("/etc/passwd")
+
+    assert len(read_problems(folder)) == 2
+
+
+def test_large_snapshots_are_refused_with_the_largest_files(tmp_path: pathlib.Path) -> None:
+    """The limit, the size and the largest files are in the error."""
+    folder = write_tree(tmp_path, {"data.bin": "x" * 2000, "train.py": ""})
+
+    (problem,) = read_problems(folder)
+
+    assert "largest: data.bin" in problem
+
+
+def test_summary_names_files_and_folds_big_trees(tmp_path: pathlib.Path) -> None:
+    """A small tree is told file by file; a big one by folder, and an edit shows in its folder only."""
+    folder = write_tree(
+        tmp_path, {"train.py": "", **{f"a/{i}": "" for i in range(5)}, **{f"b/{i}": "" for i in range(5)}}
+    )
+    assert len(take_snapshot(folder).summarize()) == 11
+
+    before = take_snapshot(folder).summarize(limit=4)
+    (folder / "a" / "3").write_text("x")
+    after = take_snapshot(folder).summarize(limit=4)
+
+    assert list(before) == ["a/", "b/", "train.py"]
+    assert [path for path in before if before[path] != after[path]] == ["a/"]
+
+
+def test_tar_holds_content_mode_and_links(tmp_path: pathlib.Path) -> None:
+    """What is shipped is what was hashed, without owners or times."""
+    folder = write_tree(tmp_path, {"sub/run.sh": "echo"})
+    (folder / "sub/run.sh").chmod(0o700)
+    (folder / "link").symlink_to("sub/run.sh")
+    stream = io.BytesIO()
+
+    with tarfile.open(fileobj=stream, mode="w") as tar:
+        take_snapshot(folder).add_to(tar, "work")
+
+    stream.seek(0)
+    with tarfile.open(fileobj=stream) as tar:
+        members = {member.name: member for member in tar}
+        script = tar.extractfile("work/sub/run.sh")
+        assert script is not None
+        assert script.read() == b"echo"
+    assert list(members) == ["work", "work/link", "work/sub", "work/sub/run.sh"]
+    assert members["work/sub/run.sh"].mode == 0o755
+    assert members["work/sub/run.sh"].mtime == 0
+    assert members["work/link"].linkname == "sub/run.sh"
+
+
+@pytest.mark.parametrize("text", ["yyyy", "y", "yyyyyyy"])
+def test_a_file_that_changes_before_it_is_shipped_is_refused(tmp_path: pathlib.Path, text: str) -> None:
+    """Other content, shorter or longer: none is shipped under the old fingerprint."""
+    folder = write_tree(tmp_path, {"train.py": "xxxx"})
+    snapshot = take_snapshot(folder)
+    (folder / "train.py").write_text(text)
+
+    with tarfile.open(fileobj=io.BytesIO(), mode="w") as tar, pytest.raises(SourceChanged):
+        snapshot.add_to(tar, "")
+
+
+def test_digest_of_a_file_is_its_sha256(tmp_path: pathlib.Path) -> None:
+    """So that anyone can check it with the usual tools."""
+    (file,) = take_snapshot(write_tree(tmp_path, {"a": "content"})).files
+
+    assert file.digest == hashlib.sha256(b"content").hexdigest()
