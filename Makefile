@@ -1,0 +1,67 @@
+# Comfort around `pulumi`, `pytest` and the linters: each target first makes this machine ready, which takes no time when it
+# is. Nothing of the product is in here: `pulumi up` does the same wherever Pulumi, Docker and the environment are.
+
+STACK ?= local
+TESTS ?=
+ARGS ?=
+PORT ?= 5000
+
+DATA = $(if $(AML_INFRA_DATA),$(AML_INFRA_DATA),$(if $(XDG_DATA_HOME),$(XDG_DATA_HOME),$(HOME)/.local/share)/aml-infra)
+BOOTSTRAP = python3 -m tools.bootstrap --stack $(STACK)
+PYTHON_TOOL = $(BOOTSTRAP) --only uv,venv exec --
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## show this help
+	@echo 'usage: make TARGET [STACK=local] [ARGS="options for pulumi or pytest"]'
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo 'STACK is one of stacks/config/Pulumi.*.yaml. `local` trains in Docker on this machine; its state is in .pulumi/.'
+
+.PHONY: up
+up: ## install what is missing, provision, train what changed; live log
+	@$(BOOTSTRAP) up -- $(ARGS)
+
+.PHONY: preview
+preview: ## show what `make up` would do, and which files make it retrain
+	@$(BOOTSTRAP) preview -- $(ARGS)
+
+.PHONY: output
+output: ## print the stack's outputs as JSON: run id, status, metrics, places
+	@$(BOOTSTRAP) output -- $(ARGS)
+
+.PHONY: down
+down: ## destroy the stack's resources; the stack itself and the records of finished runs stay
+	@$(BOOTSTRAP) down -- $(ARGS)
+
+.PHONY: ui
+ui: ## open MLflow's page on the local runs at http://127.0.0.1:PORT (PORT=5000)
+	@MLFLOW_ALLOW_FILE_STORE=true $(PYTHON_TOOL) \
+	  uv run --locked --extra ui mlflow ui --backend-store-uri '$(DATA)/mlruns' --port $(PORT) $(ARGS)
+
+.PHONY: test
+test: lint ## lint, then run all tests; TESTS=tests/unit for some of them
+	@$(BOOTSTRAP) exec -- pytest $(TESTS) $(ARGS)
+
+.PHONY: lint
+lint: ## check style, types and the direction of imports; changes nothing
+	@$(PYTHON_TOOL) ruff check
+	@$(PYTHON_TOOL) ruff format --check
+	@$(PYTHON_TOOL) mypy
+	@$(PYTHON_TOOL) lint-imports
+
+.PHONY: format
+format: ## format the code and fix what the linter can fix
+	@$(PYTHON_TOOL) ruff check --fix
+	@$(PYTHON_TOOL) ruff format
+
+.PHONY: doctor
+doctor: ## show what this machine has, what is missing or too old, and the fix; changes nothing
+	@$(BOOTSTRAP) doctor
+
+.PHONY: clean
+clean: ## remove what linters, tests and builds left here; environment, state and runs stay
+	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .grimp_cache
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Developer commands of this project; nothing of the product is in here."""
