@@ -1,0 +1,66 @@
+"""Machine-learning training as part of a Pulumi program.
+
+A program declares what a training run needs and the run itself, so that ``pulumi up`` makes what is missing, trains
+what has changed, and does nothing when nothing has changed. Start with ``TrainingJob``.
+
+Names are loaded when they are first used, so that the import alone costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aml_infra.components.compute_target import ComputeTarget
+    from aml_infra.components.local_docker import LocalDocker, LocalDockerArgs
+    from aml_infra.components.training_image import TrainingImage
+    from aml_infra.components.training_image_args import TrainingImageArgs
+    from aml_infra.components.training_job import TrainingJob, TrainingJobArgs
+    from aml_infra.components.validation import Args, validate
+    from aml_infra.errors import AmlInfraError, InvalidInput, Problem
+    from aml_infra.training_run import TrainingRun, TrainingRunArgs
+
+__all__ = [
+    "AmlInfraError",
+    "Args",
+    "ComputeTarget",
+    "InvalidInput",
+    "LocalDocker",
+    "LocalDockerArgs",
+    "Problem",
+    "TrainingImage",
+    "TrainingImageArgs",
+    "TrainingJob",
+    "TrainingJobArgs",
+    "TrainingRun",
+    "TrainingRunArgs",
+    "validate",
+]
+
+_MODULES = {
+    "AmlInfraError": "aml_infra.errors",
+    "Args": "aml_infra.components.validation",
+    "ComputeTarget": "aml_infra.components.compute_target",
+    "InvalidInput": "aml_infra.errors",
+    "LocalDocker": "aml_infra.components.local_docker",
+    "LocalDockerArgs": "aml_infra.components.local_docker",
+    "Problem": "aml_infra.errors",
+    "TrainingImage": "aml_infra.components.training_image",
+    "TrainingImageArgs": "aml_infra.components.training_image_args",
+    "TrainingJob": "aml_infra.components.training_job",
+    "TrainingJobArgs": "aml_infra.components.training_job",
+    "TrainingRun": "aml_infra.training_run",
+    "TrainingRunArgs": "aml_infra.training_run",
+    "validate": "aml_infra.components.validation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

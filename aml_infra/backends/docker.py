@@ -165,7 +165,7 @@ class DockerBackend(Backend):
         except docker.errors.APIError as error:
             raise RunNotSubmitted(
                 f"Docker refused a container of image {request['Image']!r}: {error.explanation}; "
-                "`pulumi up --refresh` rebuilds an image that was removed"
+                "if the image was removed, build or pull it again"
             ) from error
 
     def _ship(self, client: docker.APIClient, container: str, snapshot: Snapshot) -> None:

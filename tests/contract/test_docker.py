@@ -12,7 +12,7 @@ import docker
 import pytest
 
 from aml_infra import source
-from aml_infra.backends import docker as docker_backend
+from aml_infra.backends import docker_request
 from aml_infra.backends.base import RunGone
 from aml_infra.errors import BackendUnavailable, InvalidInput, RunConflict, RunNotSubmitted
 from aml_infra.spec import Resources
@@ -50,7 +50,7 @@ def test_a_half_made_container_is_not_the_run_and_is_swept(docker_stage: Stage) 
     """A client that died before it claimed the name left nothing that counts."""
     scene = docker_stage()
     client = open_docker()
-    request = docker_backend.docker_request.build_request(scene.spec, 1)
+    request = docker_request.build_request(scene.spec, 1)
     half = client.create_container_from_config(request, f"{scene.spec.run_id}.dead")
 
     before = scene.backend.describe(scene.spec.run_id)
@@ -68,7 +68,7 @@ def test_a_claimed_container_that_nobody_started_is_started_by_who_follows(docke
     scene.follow()
     client = open_docker()
     client.remove_container(scene.spec.run_id)
-    request = docker_backend.docker_request.build_request(scene.spec, 1)
+    request = docker_request.build_request(scene.spec, 1)
     request["Entrypoint"], request["Cmd"] = ["echo"], ["late"]
     client.create_container_from_config(request, scene.spec.run_id)
 

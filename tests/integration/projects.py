@@ -31,7 +31,7 @@ plugins:
 PROGRAM = """\
 import json
 import pulumi
-from aml_infra.training_run import TrainingRun, TrainingRunArgs
+from aml_infra import TrainingRun, TrainingRunArgs
 
 with open("args.json") as file:
     given = json.load(file)
@@ -39,6 +39,24 @@ for name, args in given.items():
     run = TrainingRun(name, TrainingRunArgs(**args))
     for output in ("run_id", "status", "attempt", "metrics", "outputs_path", "log_path", "image_digest"):
         pulumi.export(f"{name}.{output}", getattr(run, output))
+"""
+
+
+JOB_PROGRAM = """\
+import json
+import pulumi
+import aml_infra
+
+with open("args.json") as file:
+    (name, given), = json.load(file).items()
+image = aml_infra.TrainingImage(name, aml_infra.TrainingImageArgs(**given.pop("image")))
+compute = aml_infra.LocalDocker("docker")
+job = aml_infra.TrainingJob(name, aml_infra.TrainingJobArgs(**given, image=image, compute=compute))
+pulumi.export("build_key", image.build_key)
+pulumi.export("ref", image.ref)
+pulumi.export("digest", image.digest)
+for output in ("run_id", "status", "attempt", "fingerprint", "image_digest"):
+    pulumi.export(output, getattr(job, output))
 """
 
 

@@ -126,7 +126,8 @@ def test_a_killed_engine_loses_nothing(project: Project) -> None:
 
 def test_an_interrupted_up_leaves_the_run_going(project: Project) -> None:
     """After Ctrl-C the state knows the run, which goes on, and the next `up` joins it without a lock in its way."""
-    project.write_script(SLOW_SCRIPT)
+    # The engine itself takes five seconds to end.
+    project.write_script(SLOW_SCRIPT.replace("sleep 6", "sleep 15"))
     process = project.start_up()
     read_until(process, "started")
 

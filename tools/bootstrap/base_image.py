@@ -102,10 +102,8 @@ class BaseImage(step.Step):
 
 def build_debootstrap(root: pathlib.Path, mirror: str) -> list[str]:
     """The command that unpacks the smallest Debian into `root`."""
-    argv = ["debootstrap", "--variant=minbase"]
-    if versions.BASE_PACKAGES:
-        argv.append(f"--include={','.join(versions.BASE_PACKAGES)}")
-    return [*argv, versions.BASE_SUITE, str(root), *([mirror] if mirror else [])]
+    # Nothing is added, so that what builds on it builds on the official image, too.
+    return ["debootstrap", "--variant=minbase", versions.BASE_SUITE, str(root), *([mirror] if mirror else [])]
 
 
 def trim(root: pathlib.Path) -> None:

@@ -48,9 +48,9 @@ def build_changes(places: layout.Layout, made: steps.Steps, env: Mapping[str, st
         changes["PULUMI_BACKEND_URL"] = "file://" + urllib.parse.quote(str(find_state_folder(places)))
         if not _has_passphrase(env):
             changes["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(_find_passphrase_file(places))
-    # The engine looks for the plugin of each installed pulumi-* package, whether the stack uses it or not. Where our
-    # builds had to stand in for downloads, that takes seconds and leads nowhere.
-    if stack == LOCAL_STACK and made.docker_build.was_built():
+    # The engine would download the plugin of each installed pulumi-* package, hundreds of megabytes that stack `local`
+    # does not use; the one that it does use is made ready here.
+    if stack == LOCAL_STACK:
         variable = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"
         changes[variable] = env.get(variable, "true")
     return changes

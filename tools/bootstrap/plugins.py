@@ -12,7 +12,6 @@ from collections.abc import Callable
 from tools.bootstrap import cache, errors, golang, release, sources, step, versions
 
 _PLUGIN = "pulumi-resource-docker-build"
-_MARK = "built-from-source"
 """A file beside our own build of the plugin, with the reason for it; it goes where the plugin goes."""
 _BUILDX = "docker-buildx"
 _BUILDX_FOLDERS = (
@@ -48,12 +47,6 @@ class DockerBuild(step.Step):
         # A real folder with a real file: the engine does not follow links here.
         with cache.make_folder(self.tools.places.plugin) as draft:
             _duplicate(own, draft / _PLUGIN)
-            if (own.parent / _MARK).exists():
-                shutil.copyfile(own.parent / _MARK, draft / _MARK)
-
-    def was_built(self) -> bool:
-        """Whether the installed plugin is our own build, made because official downloads did not work here."""
-        return (self.tools.places.plugin / _MARK).exists()
 
     def _make(self, own: pathlib.Path) -> None:
         def build(hear: Callable[[str], None]) -> None:
@@ -65,16 +58,13 @@ class DockerBuild(step.Step):
                 defines=f"github.com/pulumi/pulumi-docker-build/provider.Version={versions.DOCKER_BUILD}",
             )
 
-        (own.parent / _MARK).unlink(missing_ok=True)
-        reason = sources.download_or_build(
+        sources.download_or_build(
             self,
             version=versions.DOCKER_BUILD,
             official=versions.build_docker_build_release(self.tools.places.system, self.tools.places.machine),
             take=lambda archive: release.unpack(archive, own.parent, {_PLUGIN}),
             build=build,
         )
-        if reason:
-            (own.parent / _MARK).write_text(reason + "\n")
 
 
 class Buildx(step.Step):

@@ -16,14 +16,11 @@ def download_or_build(
     take: Callable[[pathlib.Path], None],
     build: Callable[[Callable[[str], None]], None],
     build_version: str = "",
-) -> str:
+) -> None:
     """Gets what `owner` needs, and says which way and why.
 
     `take` is given the verified file of the release and puts it where it belongs; the file is deleted then. `build`
     makes the same from source.
-
-    Returns:
-        Why it had to be built; empty if the release was had.
     """
     reason = owner.inspect().text
     reporter = owner.tools.reporter
@@ -38,8 +35,7 @@ def download_or_build(
                 take(file)
             finally:
                 file.unlink()
-            return ""
+            return
     owner.say(build_version or version, f"building from source: {reason}")
     with reporter.watch(owner.name, "building") as hear:
         build(hear)
-    return reason

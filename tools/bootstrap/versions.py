@@ -24,8 +24,6 @@ GO_OLDEST = "1.26.0"
 
 BASE_IMAGE = "debian:bookworm-slim"
 BASE_SUITE = "bookworm"
-BASE_PACKAGES = ("ca-certificates",)
-"""Added to `minbase`: as little as can be, so that what builds on it builds on the official image, too."""
 
 CONNECT_SECONDS = 10
 """How long an official server may take to answer."""

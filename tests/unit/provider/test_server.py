@@ -85,7 +85,7 @@ def plugin(tmp_path: pathlib.Path) -> Iterator[Plugin]:
 
 def read_failure(error: grpc.RpcError) -> provider_pb2.ErrorResourceInitFailed:
     """The created-but-failed detail of an error, read as the engine reads it."""
-    trailers = {key: value for key, value in error.trailing_metadata() or ()}  # noqa: C416 (named tuples to mypy)
+    trailers = {item.key: item.value for item in error.trailing_metadata() or ()}
     status = status_pb2.Status.FromString(trailers["grpc-status-details-bin"])
     failure = provider_pb2.ErrorResourceInitFailed()
     assert status.details[0].Unpack(failure)

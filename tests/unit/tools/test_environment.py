@@ -57,13 +57,9 @@ def test_other_stacks_use_the_users_login(machine: fakes.Machine) -> None:
     assert not [name for name in _build(machine, "azure-dev") if "BACKEND" in name or "PASSPHRASE" in name]
 
 
-def test_plugins_are_looked_for_unless_downloads_do_not_work(machine: fakes.Machine) -> None:
-    """Only where our own build had to stand in for a download are further downloads left out."""
+def test_plugins_that_stack_local_does_not_use_are_not_downloaded(machine: fakes.Machine) -> None:
+    """Unless the user says otherwise; the other stacks use them."""
     variable = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"
-    assert variable not in _build(machine)
-
-    machine.places.plugin.mkdir(parents=True)
-    (machine.places.plugin / "built-from-source").touch()
 
     assert _build(machine)[variable] == "true"
     assert _build(machine, **{variable: "false"})[variable] == "false"

@@ -1,0 +1,30 @@
+"""What a training job can run on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import pulumi
+
+from aml_infra.components.validation import Machine
+from aml_infra.errors import Problem
+from aml_infra.spec import Resources
+
+
+class ComputeTarget(Protocol):
+    """The contract between ``TrainingJob`` and what it runs on; every compute target is one."""
+
+    @property
+    def backend(self) -> str:
+        """The backend that runs the job."""
+        ...
+
+    @property
+    def backend_options(self) -> Mapping[str, pulumi.Input[str]]:
+        """The backend's options, as its module documents them."""
+        ...
+
+    def find_resource_problems(self, resources: Resources, machine: Machine) -> list[Problem]:
+        """What this target cannot give of what a job asks for, with the paths of ``TrainingJobArgs``."""
+        ...

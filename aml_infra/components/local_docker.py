@@ -1,0 +1,96 @@
+"""``LocalDocker``: the compute target that runs jobs as containers of this machine's Docker."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Mapping
+
+import pulumi
+
+from aml_infra.components import validation
+from aml_infra.components.validation import Machine
+from aml_infra.errors import Problem
+from aml_infra.spec import Resources
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LocalDockerArgs:
+    """How jobs run on this machine's Docker.
+
+    Attributes:
+        data_folder: folder for the runs' outputs, logs and records, and for MLflow's store; a relative path is taken
+            from the program's working folder. By default the user's data folder for applications, so that every
+            clone and every stack on this machine finds the runs that were done already.
+    """
+
+    data_folder: str | os.PathLike[str] | None = None
+
+    def find_problems(self, machine: Machine) -> list[Problem]:
+        """Docker must answer, and the data folder must be able to be one."""
+        problems = []
+        if self.data_folder is not None:
+            path = pathlib.Path(os.path.abspath(self.data_folder))
+            blocker = next((parent for parent in (path, *path.parents) if parent.exists()), path)
+            if not blocker.is_dir():
+                problems.append(
+                    Problem("data_folder", f"is {str(path)!r}, but {str(blocker)!r} is a file; give a folder")
+                )
+        return problems + machine.ask_daemon("")[1]
+
+    def find_resource_problems(self, resources: Resources, machine: Machine) -> list[Problem]:
+        """What Docker here does not have of what a job asks for."""
+        daemon, problems = machine.ask_daemon("compute")
+        if daemon is None:
+            return problems
+        if resources.cpus is not None and resources.cpus > daemon.cpus:
+            problems.append(
+                Problem("cpus", f"is {resources.cpus:g}; Docker has {daemon.cpus:g} here; ask for at most that many")
+            )
+        if resources.memory_gb is not None and resources.memory_gb > daemon.memory_gb:
+            problems.append(
+                Problem(
+                    "memory_gb",
+                    f"is {resources.memory_gb:g}; Docker has {daemon.memory_gb:.1f} GB here; ask for at most that much",
+                )
+            )
+        if resources.gpus and not daemon.gpus:
+            problems.append(
+                Problem(
+                    "gpus",
+                    f"is {resources.gpus}; Docker has no GPU runtime here; set it to 0, or install the NVIDIA "
+                    "Container Toolkit and run `sudo nvidia-ctk runtime configure --runtime=docker`",
+                )
+            )
+        return problems
+
+
+class LocalDocker(pulumi.ComponentResource):
+    """This machine's Docker as a compute target: no account, no registry.
+
+    The daemon is the one of ``DOCKER_HOST``, else of the current Docker context.
+
+    Raises:
+        InvalidInput: Docker does not answer, or the arguments cannot be used.
+    """
+
+    backend = "docker"
+
+    def __init__(
+        self, name: str, args: LocalDockerArgs | None = None, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        self._args = args or LocalDockerArgs()
+        validation.raise_for(problem.under(name) for problem in self._args.find_problems(Machine()))
+        super().__init__("aml-infra:index:LocalDocker", name, None, opts)
+        self.register_outputs({})
+
+    @property
+    def backend_options(self) -> Mapping[str, pulumi.Input[str]]:
+        """Where the backend keeps the runs, if the user has said so."""
+        folder = self._args.data_folder
+        return {} if folder is None else {"data_folder": os.path.abspath(folder)}
+
+    def find_resource_problems(self, resources: Resources, machine: Machine) -> list[Problem]:
+        """What Docker here does not have of what a job asks for."""
+        return self._args.find_resource_problems(resources, machine)

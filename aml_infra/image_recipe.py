@@ -1,0 +1,135 @@
+"""What an image is made from, and the build key that identifies it before it is built. No Pulumi.
+
+The build key covers the Dockerfile, the build context after ``.dockerignore``, the build arguments and the platform.
+It leaves out secrets, as BuildKit's own cache does, and the check of the image contract that is added to each build:
+the check changes nothing in the image, so a newer check must not make every model train again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import re
+import stat
+from collections.abc import Iterator, Mapping
+
+from docker.utils.build import PatternMatcher
+
+from aml_infra.errors import Problem
+
+BUILD_KEY_VERSION = 1
+KEY_PREFIX = 12
+"""Hexadecimal digits of the build key in an image's tag."""
+
+_INSTRUCTION = re.compile(r"^\s*([A-Za-z]+)(?:\s|$)")
+_DIRECTIVE = re.compile(r"^#\s*([A-Za-z]+)\s*=\s*(.+?)\s*$")
+_CHUNK = 1024 * 1024
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageRecipe:
+    """Everything that decides what a build makes.
+
+    Attributes:
+        dockerfile: the Dockerfile's text.
+        context: folder of the build context; None for an empty one.
+        build_args: build arguments.
+        platform: as in ``linux/amd64``; None for the builder's own.
+    """
+
+    dockerfile: str
+    context: pathlib.Path | None = None
+    build_args: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    platform: str | None = None
+
+    @property
+    def build_key(self) -> str:
+        """SHA-256, in hexadecimal: the same on every machine that has the same files."""
+        identity = {
+            "version": BUILD_KEY_VERSION,
+            "dockerfile": self.dockerfile,
+            "context": [] if self.context is None else [list(entry) for entry in read_context(self.context)],
+            "build_args": dict(self.build_args),
+            "platform": self.platform,
+        }
+        text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def read_context(folder: pathlib.Path) -> list[tuple[str, str, str]]:
+    """Path, kind and SHA-256 of each file that the build can see in ``folder``, sorted by path.
+
+    ``.dockerignore`` itself is not among them: what it does shows in what is left. Folders are not either, as git
+    does not keep empty ones.
+    """
+    patterns = _read_dockerignore(folder / ".dockerignore")
+    return sorted(_read_entries(folder, patterns))
+
+
+def _read_entries(folder: pathlib.Path, patterns: list[str]) -> Iterator[tuple[str, str, str]]:
+    for name in PatternMatcher(patterns).walk(str(folder)):
+        path = folder / name
+        shown = pathlib.PurePath(name).as_posix()
+        status = path.lstat()
+        if shown == ".dockerignore":
+            continue
+        if stat.S_ISLNK(status.st_mode):
+            yield shown, "link", hashlib.sha256(os.fsencode(os.readlink(path))).hexdigest()
+        elif stat.S_ISREG(status.st_mode):
+            yield shown, "executable" if status.st_mode & stat.S_IXUSR else "file", _hash_file(path)
+
+
+def _read_dockerignore(path: pathlib.Path) -> list[str]:
+    if not path.is_file():
+        return []
+    lines = (line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _hash_file(path: pathlib.Path) -> str:
+    whole = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            whole.update(chunk)
+    return whole.hexdigest()
+
+
+def find_dockerfile_problems(text: str) -> list[Problem]:
+    """Problems of a Dockerfile's text: it must start from an image. The builder finds the rest at preview."""
+    words = (_INSTRUCTION.match(line) for line in text.splitlines() if not line.lstrip().startswith("#"))
+    if any(word is not None and word.group(1).upper() == "FROM" for word in words):
+        return []
+    what = "is empty" if not text.strip() else "has no FROM line"
+    return [Problem("dockerfile", f"{what}; start it with the base image, as in `FROM debian:bookworm-slim`")]
+
+
+def append_instruction(dockerfile: str, instruction: str) -> str:
+    """``dockerfile`` with one more instruction at the end of its last stage.
+
+    A Dockerfile may end in a line continuation, which would swallow what comes next; it is taken off.
+    """
+    lines = dockerfile.rstrip().splitlines()
+    last = next((index for index in reversed(range(len(lines))) if _is_significant(lines[index])), None)
+    if last is not None:
+        lines[last] = lines[last].rstrip()
+        while lines[last].endswith(_find_escape(lines)):
+            lines[last] = lines[last][:-1].rstrip()
+    return "\n".join([*lines, instruction, ""])
+
+
+def _is_significant(line: str) -> bool:
+    return bool(line.strip()) and not line.lstrip().startswith("#")
+
+
+def _find_escape(lines: list[str]) -> str:
+    """The continuation character: a backslash, unless a directive at the very top says otherwise."""
+    for line in lines:
+        directive = _DIRECTIVE.match(line)
+        if directive is None:
+            break
+        if directive.group(1).lower() == "escape":
+            return directive.group(2)
+    return "\\"

@@ -1,0 +1,82 @@
+"""A Pulumi engine in memory, for tests of components."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pulumi
+
+BASE_DIGEST = "sha256:" + "b" * 64
+BUILT_DIGEST = "sha256:" + "d" * 64
+DOCKER_IMAGE = "docker-build:index:Image"
+RUN = "aml-infra:index:TrainingRun"
+
+
+@dataclasses.dataclass
+class Engine(pulumi.runtime.Mocks):
+    """A Pulumi engine in memory: records what is registered, and knows our two functions. Anything else fails."""
+
+    resources: list[pulumi.runtime.MockResourceArgs] = dataclasses.field(default_factory=list)
+    hooks: dict[str, pulumi.ResourceHook] = dataclasses.field(default_factory=dict)
+    images: dict[str, str] = dataclasses.field(default_factory=dict)
+    daemon: dict[str, Any] = dataclasses.field(
+        default_factory=lambda: {"version": "20.10", "cpus": 4, "memoryGb": 8.0, "gpus": False}
+    )
+    failure: str | None = None
+    calls: list[str] = dataclasses.field(default_factory=list)
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
+        self.calls.append(args.token)
+        if self.failure is not None:
+            return {}, [("", self.failure)]
+        function = args.token.removeprefix("aml-infra:index:")
+        if function == "getDockerDaemon" and args.args == {}:
+            return self.daemon
+        if function == "getImage" and args.args["backend"] == "docker":
+            image = args.args["image"]
+            if image in self.images:
+                return {"digest": self.images[image]}
+            heading = "1 problem in the program's input; nothing was created"
+            return {}, [("", f"{heading}\n  - image: {image!r} is not in Docker here; pull it")]
+        raise NotImplementedError(args.token)
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        self.resources.append(args)
+        if args.typ == DOCKER_IMAGE:
+            return BUILT_DIGEST, {**args.inputs, "digest": BUILT_DIGEST, "ref": args.inputs["tags"][0]}
+        if args.typ == RUN:
+            return f"{args.name}-0123", {
+                **args.inputs,
+                "runId": f"{args.name}-0123",
+                "status": "Completed",
+                "attempt": 1,
+            }
+        if args.typ.startswith("aml-infra:index:"):
+            return None, args.inputs
+        raise NotImplementedError(args.typ)
+
+    def register_resource_hook(self, hook: pulumi.ResourceHook) -> None:
+        """What the callback server of the SDK does, which there is none of with mocks."""
+        self.hooks[hook.name] = hook
+
+    def find(self, typ: str) -> pulumi.runtime.MockResourceArgs:
+        """The one resource of type ``typ``."""
+        (found,) = [resource for resource in self.resources if resource.typ == typ]
+        return found
+
+    def run(self, program: Callable[[], object]) -> dict[str, Any]:
+        """Runs ``program`` to its end; returns the values of the outputs that it returns, if it returns a mapping."""
+        values: dict[str, Any] = {}
+
+        @pulumi.runtime.test  # type: ignore[untyped-decorator]
+        def run_program() -> pulumi.Output[None]:
+            return pulumi.Output.from_input(_read_outputs(program())).apply(values.update)
+
+        run_program()
+        return values
+
+
+def _read_outputs(result: object) -> dict[str, Any]:
+    return dict(result) if isinstance(result, Mapping) else {}
