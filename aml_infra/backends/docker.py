@@ -259,10 +259,11 @@ class DockerBackend(Backend):
         return not _has_start_error(client, found["Id"])
 
     def collect(self, state: RunState, spec: Mapping[str, Any]) -> Record:
-        known = self._records.read(state.name)
-        if known is not None:
-            return known
-        with _connect() as client, self._records.prepare(state.name) as folder:
+        return self._records.keep(state, spec, lambda folder: self._fetch(state, folder))
+
+    def _fetch(self, state: RunState, folder: pathlib.Path) -> tuple[Mapping[str, float], str]:
+        """Fills a record's folder from the container; returns the metrics and the image's digest."""
+        with _connect() as client, tempfile.TemporaryDirectory() as temporary:
             found = _inspect(client, state.name)
             if found is None:
                 raise RunGone(f"the container of {state.name} was removed before its outputs were collected")
@@ -270,26 +271,11 @@ class DockerBackend(Backend):
             docker_archive.fetch_folder(client, state.name, f"{docker_request.WORKSPACE}/logs", folder / "logs")
             with (folder / "logs" / LOG_NAME).open("w", encoding="utf-8") as log:
                 log.writelines(f"{line}\n" for line in docker_archive.read_log(client, state.name))
-            with tempfile.TemporaryDirectory() as temporary:
-                store = pathlib.Path(temporary)
-                docker_archive.fetch_folder(client, state.name, docker_request.TRACKING_STORE, store)
-                metrics = tracking.read_metrics(store)
-                tags = {"aml-infra.run": state.name, "aml-infra.fingerprint": state.fingerprint}
-                tracking.copy_runs(store, self._records.folder / "mlruns", tags)
-            record = Record(
-                state=state,
-                metrics=metrics,
-                image_digest=found["Image"],
-                outputs_path="",
-                portal_url="",
-                log_path="",
-                spec=spec,
-            )
-            self._records.write(folder, record)
-        written = self._records.read(state.name)
-        if written is None:
-            raise RunGone(f"the folder of {state.name} was removed while it was written")
-        return written
+            store = pathlib.Path(temporary)
+            docker_archive.fetch_folder(client, state.name, docker_request.TRACKING_STORE, store)
+            tags = {"aml-infra.run": state.name, "aml-infra.fingerprint": state.fingerprint}
+            tracking.copy_runs(store, self._records.folder / "mlruns", tags)
+            return tracking.read_metrics(store), str(found["Image"])
 
     def cancel(self, run_id: str) -> None:
         with _connect() as client:

@@ -140,32 +140,17 @@ class FakeBackend(Backend):
                 self._changed.wait()
 
     def collect(self, state: RunState, spec: Mapping[str, Any]) -> Record:
-        known = self._records.read(state.name)
-        if known is not None:
-            return known
+        return self._records.keep(state, spec, lambda folder: self._fill(state, folder))
+
+    def _fill(self, state: RunState, folder: pathlib.Path) -> tuple[Mapping[str, float], str]:
         held = self._read(state.name)
         if held is None:
             raise RunGone(f"{state.name} was removed before it was collected")
-        with self._records.prepare(state.name) as folder:
-            (folder / "outputs").mkdir()
-            (folder / "logs").mkdir()
-            (folder / "logs" / LOG_NAME).write_text(
-                "".join(f"{line}\n" for line in self._script.lines), encoding="utf-8"
-            )
-            record = Record(
-                state=state,
-                metrics=self._script.metrics,
-                image_digest=held["image"],
-                outputs_path="",
-                portal_url="",
-                log_path="",
-                spec=spec,
-            )
-            self._records.write(folder, record)
-        written = self._records.read(state.name)
-        if written is None:
-            raise RunGone(f"the folder of {state.name} was removed while it was written")
-        return written
+        (folder / "outputs").mkdir()
+        (folder / "logs").mkdir()
+        log = "".join(f"{line}\n" for line in self._script.lines)
+        (folder / "logs" / LOG_NAME).write_text(log, encoding="utf-8")
+        return self._script.metrics, str(held["image"])
 
     def cancel(self, run_id: str) -> None:
         with self._changed:

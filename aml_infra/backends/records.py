@@ -11,7 +11,6 @@ all checkouts, so that a second clone adopts what the first has trained.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime
 import json
@@ -19,11 +18,11 @@ import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aml_infra import naming
-from aml_infra.backends.base import Record, RunState, Status
+from aml_infra.backends.base import Record, RunGone, RunState, Status
 from aml_infra.errors import BackendUnavailable
 
 VERSION = 1
@@ -81,44 +80,71 @@ class RecordStore:
             latest = self.read(naming.attempt_name(run_id, attempt)) or latest
         return latest
 
-    @contextlib.contextmanager
-    def prepare(self, name: str) -> Iterator[pathlib.Path]:
-        """A new folder to fill; it becomes the attempt's folder if the block ends well and none is there yet.
+    def keep(
+        self, state: RunState, spec: Mapping[str, Any], fill: Callable[[pathlib.Path], tuple[Mapping[str, float], str]]
+    ) -> Record:
+        """The record of an attempt that ended: the one that there is, else one that is made now.
 
-        Two clients that collect the same run do not disturb each other: the first to end wins.
+        It is whole or not there, and two clients that make the same one do not disturb each other: the first to end
+        wins.
+
+        Args:
+            state: how the attempt ended.
+            spec: what was run.
+            fill: puts ``outputs`` and ``logs`` into the folder that it is given, and returns the run's metrics and the
+                digest of the image that ran.
+
+        Raises:
+            BackendUnavailable: it cannot be written; what ran is still there to be collected.
         """
+        known = self.read(state.name)
+        if known is not None:
+            return known
+        try:
+            self._write(state, spec, fill)
+        except OSError as error:
+            raise BackendUnavailable(
+                f"the record of {state.name} cannot be written below {str(self.folder)!r} ({error}); "
+                "make room or give the right to write there, and run `pulumi up` again"
+            ) from error
+        written = self.read(state.name)
+        if written is None:
+            raise RunGone(f"the folder of {state.name} was removed while it was written")
+        return written
+
+    def _write(
+        self, state: RunState, spec: Mapping[str, Any], fill: Callable[[pathlib.Path], tuple[Mapping[str, float], str]]
+    ) -> None:
         runs = self.folder / "runs"
         runs.mkdir(parents=True, exist_ok=True)
         staging = pathlib.Path(tempfile.mkdtemp(prefix=".collecting-", dir=runs))
         try:
-            yield staging
+            metrics, image_digest = fill(staging)
+            data = _build_data(state, spec, metrics, image_digest)
+            text = json.dumps(data, indent=2, sort_keys=True, default=str)
+            (staging / "record.json").write_text(text + "\n", encoding="utf-8")
             staging.chmod(0o755)
             try:
-                staging.rename(self.locate(name))
+                staging.rename(self.locate(state.name))
             except OSError:
-                if not (self.locate(name) / "record.json").exists():
+                if self.read(state.name) is None:
                     raise
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 
-    def write(self, folder: pathlib.Path, record: Record) -> None:
-        """Writes ``record.json`` into ``folder``, a folder that ``prepare`` gave."""
-        text = json.dumps(_build_data(record), indent=2, sort_keys=True, default=str)
-        (folder / "record.json").write_text(text + "\n", encoding="utf-8")
 
-
-def _build_data(record: Record) -> dict[str, Any]:
-    state = dataclasses.asdict(record.state)
-    state["status"] = record.state.status.value
-    for key in ("started_at", "finished_at"):
-        moment = state[key]
-        state[key] = moment.isoformat() if moment is not None else None
+def _build_data(
+    state: RunState, spec: Mapping[str, Any], metrics: Mapping[str, float], image_digest: str
+) -> dict[str, Any]:
+    moments = {"started_at": state.started_at, "finished_at": state.finished_at}
     return {
         "version": VERSION,
-        **state,
-        "metrics": dict(record.metrics),
-        "image_digest": record.image_digest,
-        "spec": dict(record.spec),
+        **dataclasses.asdict(state),
+        **{key: moment.isoformat() if moment is not None else None for key, moment in moments.items()},
+        "status": state.status.value,
+        "metrics": dict(metrics),
+        "image_digest": image_digest,
+        "spec": dict(spec),
     }
 
 

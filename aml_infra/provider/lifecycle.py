@@ -28,6 +28,9 @@ from aml_infra.spec import RunSpec
 TAIL_LINES = 20
 """Lines of the log in the error of a run that failed."""
 
+BURST_LINES = 20
+"""Lines that came while one was being said are said one by one up to this number, and together beyond it."""
+
 Say = Callable[[str], None]
 
 
@@ -209,7 +212,7 @@ def _collect(backend: Backend, spec: RunSpec, state: RunState) -> Record:
 
 
 def _follow(backend: Backend, state: RunState, say: Say, interruption: Interruption) -> None:
-    """Says every line of the log; lines that came while one was being said go together."""
+    """Says every line of the log as it comes."""
     lines: queue.SimpleQueue[str | Interruption | None] = queue.SimpleQueue()
     outcome: Future[None] = Future()
 
@@ -245,8 +248,9 @@ def _follow(backend: Backend, state: RunState, say: Say, interruption: Interrupt
                 if lines.empty():
                     break
                 item = lines.get()
-            if batch:
-                say("\n".join(batch))
+            # A burst goes in one message: the engine takes some thousand messages a second, and a log may have more.
+            for text in ["\n".join(batch)] if len(batch) > BURST_LINES else batch:
+                say(text)
     finally:
         interruption.forget(lines)
     outcome.result()

@@ -6,15 +6,15 @@ import pathlib
 import pytest
 
 from aml_infra.backends import records
-from aml_infra.backends.base import Record, RunState, Status
+from aml_infra.backends.base import RunState, Status
 from aml_infra.backends.records import RecordStore
 from aml_infra.errors import BackendUnavailable
 
 
-def build_record(attempt: int = 1, status: Status = Status.COMPLETED) -> Record:
-    """A record of an attempt at ``train-1``."""
+def build_state(attempt: int = 1, status: Status = Status.COMPLETED) -> RunState:
+    """The end of an attempt at ``train-1``."""
     moment = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
-    state = RunState(
+    return RunState(
         run_id="train-1",
         attempt=attempt,
         fingerprint="f",
@@ -23,26 +23,24 @@ def build_record(attempt: int = 1, status: Status = Status.COMPLETED) -> Record:
         finished_at=moment,
         exit_code=0,
     )
-    return Record(
-        state=state, metrics={"a": 0.5}, image_digest="sha256:1", outputs_path="", portal_url="", log_path="", spec={}
-    )
 
 
-def write(store: RecordStore, record: Record) -> None:
-    """Writes a record as a backend does."""
-    with store.prepare(record.state.name) as folder:
-        store.write(folder, record)
+def fill(folder: pathlib.Path) -> tuple[dict[str, float], str]:
+    """Fills a record as a backend does."""
+    (folder / "outputs").mkdir()
+    return {"a": 0.5}, "sha256:1"
 
 
 def test_a_record_comes_back_with_its_places(tmp_path: pathlib.Path) -> None:
     """Status, times and metrics survive; the paths are those of its folder."""
     store = RecordStore(tmp_path)
-    write(store, build_record())
+    kept = store.keep(build_state(), {"name": "train"}, fill)
 
     read = store.read("train-1")
 
     assert read is not None
-    assert (read.state, read.metrics) == (build_record().state, {"a": 0.5})
+    assert read == kept
+    assert (read.state, read.metrics, read.spec) == (build_state(), {"a": 0.5}, {"name": "train"})
     assert read.outputs_path == str(tmp_path / "runs" / "train-1" / "outputs")
     assert read.portal_url == (tmp_path / "runs" / "train-1").as_uri()
 
@@ -51,7 +49,7 @@ def test_the_latest_attempt_is_found(tmp_path: pathlib.Path) -> None:
     """Attempts are compared as numbers, and other runs with a longer name are not mixed in."""
     store = RecordStore(tmp_path)
     for attempt in (1, 2, 10):
-        write(store, build_record(attempt, Status.FAILED))
+        store.keep(build_state(attempt, Status.FAILED), {}, fill)
     (tmp_path / "runs" / "train-1-extra").mkdir()
 
     latest = store.find_latest("train-1")
@@ -65,24 +63,28 @@ def test_nothing_is_left_of_a_collection_that_failed(tmp_path: pathlib.Path) -> 
     """A record is whole or not there."""
     store = RecordStore(tmp_path)
 
-    with pytest.raises(OSError, match="disk full"), store.prepare("train-1"):
+    def fail(folder: pathlib.Path) -> tuple[dict[str, float], str]:
         raise OSError("disk full")
+
+    with pytest.raises(BackendUnavailable, match="disk full"):
+        store.keep(build_state(), {}, fail)
 
     assert store.read("train-1") is None
     assert list((tmp_path / "runs").iterdir()) == []
 
 
 def test_the_first_of_two_collectors_wins(tmp_path: pathlib.Path) -> None:
-    """The second finds the record there and is content."""
+    """The slower one gives the record that is there, and leaves nothing behind."""
     store = RecordStore(tmp_path)
 
-    with store.prepare("train-1") as slow:
-        write(store, build_record())
-        store.write(slow, build_record(status=Status.FAILED))
-    read = store.read("train-1")
+    def fill_slowly(folder: pathlib.Path) -> tuple[dict[str, float], str]:
+        store.keep(build_state(), {}, fill)
+        return {}, "sha256:2"
 
-    assert read is not None
-    assert read.state.status is Status.COMPLETED
+    record = store.keep(build_state(status=Status.FAILED), {}, fill_slowly)
+
+    assert (record.state.status, record.metrics) == (Status.COMPLETED, {"a": 0.5})
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["train-1"]
 
 
 def test_a_record_that_cannot_be_read_is_not_absent(tmp_path: pathlib.Path) -> None:
