@@ -123,6 +123,47 @@ def find_resource_problems(resources: Resources, timeout_minutes: float | None) 
     return problems
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Capacity:
+    """What a machine has to give.
+
+    Attributes:
+        cpus: processors.
+        memory_gb: memory in GB (2**30 bytes).
+        gpus: whether a run can be given GPUs.
+    """
+
+    cpus: float
+    memory_gb: float
+    gpus: bool
+
+
+def find_capacity_problems(resources: Resources, capacity: Capacity, owner: str) -> list[Problem]:
+    """What the run asks for and ``owner`` (as in ``Docker``) does not have. What is out of any range is left out."""
+    out_of_range = {problem.path for problem in find_resource_problems(resources, None)}
+    problems = []
+    if resources.cpus is not None and resources.cpus > capacity.cpus:
+        problems.append(
+            Problem("cpus", f"is {resources.cpus:g}; {owner} has {capacity.cpus:g} here; ask for at most that many")
+        )
+    if resources.memory_gb is not None and resources.memory_gb > capacity.memory_gb:
+        problems.append(
+            Problem(
+                "memory_gb",
+                f"is {resources.memory_gb:g}; {owner} has {capacity.memory_gb:.1f} GB here; ask for at most that much",
+            )
+        )
+    if resources.gpus and not capacity.gpus:
+        problems.append(
+            Problem(
+                "gpus",
+                f"is {resources.gpus}; {owner} has no GPU runtime here; set it to 0, or install the NVIDIA "
+                "Container Toolkit and run `sudo nvidia-ctk runtime configure --runtime=docker`",
+            )
+        )
+    return [problem for problem in problems if problem.path not in out_of_range]
+
+
 def find_environment_problems(environment: Mapping[str, str]) -> list[Problem]:
     """Problems of environment variables: names that no shell could set."""
     return [

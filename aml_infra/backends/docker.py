@@ -29,7 +29,7 @@ from aml_infra.backends.base import AlreadySubmitted, Backend, Record, RunGone, 
 from aml_infra.backends.records import LOG_NAME, RecordStore, find_data_folder
 from aml_infra.errors import BackendUnavailable, InvalidInput, Problem, RunConflict, RunNotSubmitted
 from aml_infra.source import Snapshot
-from aml_infra.spec import Resources, RunSpec
+from aml_infra.spec import Capacity, Resources, RunSpec, find_capacity_problems
 
 OPTIONS = ("data_folder",)
 RECONNECT_SECONDS = 60.0
@@ -59,12 +59,10 @@ def open_backend(options: Mapping[str, str]) -> DockerBackend:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Daemon:
-    """What a Docker daemon can give: its version, processors, memory in GB, and whether it has GPUs."""
+    """A Docker daemon: its version, and what it can give."""
 
     version: str
-    cpus: float
-    memory_gb: float
-    gpus: bool
+    capacity: Capacity
 
 
 class DockerBackend(Backend):
@@ -78,22 +76,7 @@ class DockerBackend(Backend):
             daemon = self.describe_daemon()
         except BackendUnavailable as error:
             return [Problem("compute", str(error))]
-        problems = []
-        if resources.cpus is not None and resources.cpus > daemon.cpus:
-            problems.append(Problem("cpus", f"is {resources.cpus:g}; Docker has {daemon.cpus:g} here"))
-        if resources.memory_gb is not None and resources.memory_gb > daemon.memory_gb:
-            problems.append(
-                Problem("memory_gb", f"is {resources.memory_gb:g}; Docker has {daemon.memory_gb:.1f} GB here")
-            )
-        if resources.gpus and not daemon.gpus:
-            problems.append(
-                Problem(
-                    "gpus",
-                    f"is {resources.gpus}; Docker has no GPU runtime here; install the NVIDIA Container Toolkit and "
-                    "run `nvidia-ctk runtime configure`, or set it to 0",
-                )
-            )
-        return problems
+        return find_capacity_problems(resources, daemon.capacity, "Docker")
 
     def describe_daemon(self) -> Daemon:
         """What the daemon can give.
@@ -103,12 +86,8 @@ class DockerBackend(Backend):
         """
         with _connect() as client:
             info = client.info()
-        return Daemon(
-            version=info["ServerVersion"],
-            cpus=float(info["NCPU"]),
-            memory_gb=info["MemTotal"] / 1024**3,
-            gpus=_has_gpus(info),
-        )
+        capacity = Capacity(cpus=float(info["NCPU"]), memory_gb=info["MemTotal"] / 1024**3, gpus=_has_gpus(info))
+        return Daemon(version=info["ServerVersion"], capacity=capacity)
 
     def identify_image(self, reference: str) -> str:
         with _connect() as client:

@@ -21,7 +21,7 @@ from aml_infra.backends.base import AlreadySubmitted, Backend, Record, RunGone, 
 from aml_infra.backends.records import LOG_NAME, RecordStore, find_data_folder
 from aml_infra.errors import InvalidInput, Problem, SourceChanged
 from aml_infra.source import Snapshot
-from aml_infra.spec import Resources, RunSpec
+from aml_infra.spec import Capacity, Resources, RunSpec, find_capacity_problems
 
 OPTIONS = ("data_folder", "script")
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
@@ -38,6 +38,7 @@ class Script:
         metrics: what the run logs.
         images: digest of each image that there is; None for any image.
         cpus: processors that there are.
+        memory_gb: memory that there is.
         running: attempts that never end until they are canceled.
     """
 
@@ -46,6 +47,7 @@ class Script:
     metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
     images: Mapping[str, str] | None = None
     cpus: float = 64
+    memory_gb: float = 256
     running: tuple[int, ...] = ()
 
 
@@ -83,12 +85,8 @@ class FakeBackend(Backend):
         self._changed = threading.Condition()
 
     def find_problems(self, resources: Resources) -> list[Problem]:
-        problems = []
-        if resources.cpus is not None and resources.cpus > self._script.cpus:
-            problems.append(Problem("cpus", f"is {resources.cpus:g}; there are {self._script.cpus:g}"))
-        if resources.gpus:
-            problems.append(Problem("gpus", f"is {resources.gpus}; the fake backend has none; set it to 0"))
-        return problems
+        capacity = Capacity(cpus=self._script.cpus, memory_gb=self._script.memory_gb, gpus=False)
+        return find_capacity_problems(resources, capacity, "the fake backend")
 
     def identify_image(self, reference: str) -> str:
         if self._script.images is None:

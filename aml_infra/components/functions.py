@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from typing import Any
 
 import pulumi
 
 from aml_infra.errors import BackendUnavailable
+from aml_infra.spec import Capacity
 
 GET_DOCKER_DAEMON = "aml-infra:index:getDockerDaemon"
 GET_IMAGE = "aml-infra:index:getImage"
@@ -17,33 +17,14 @@ _FAILURE = re.compile(r"invoke of \S+ failed: (?P<reason>.*?)(?: \(\))?", re.DOT
 _LISTED_PROBLEM = re.compile(r"^  - (?:[\w.]+: )?", re.MULTILINE)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class DockerDaemon:
-    """What the Docker daemon has to give.
-
-    Attributes:
-        version: of the Docker Engine.
-        cpus: processors.
-        memory_gb: memory in GB (2**30 bytes).
-        gpus: whether containers can be given GPUs.
-    """
-
-    version: str
-    cpus: float
-    memory_gb: float
-    gpus: bool
-
-
-def describe_docker_daemon() -> DockerDaemon:
-    """The Docker daemon of ``DOCKER_HOST``, else of the current Docker context.
+def describe_docker_daemon() -> Capacity:
+    """What the Docker daemon of ``DOCKER_HOST``, else of the current Docker context, has to give.
 
     Raises:
         BackendUnavailable: it does not answer; the message says how to start it.
     """
     found = _invoke(GET_DOCKER_DAEMON, {})
-    return DockerDaemon(
-        version=found["version"], cpus=found["cpus"], memory_gb=found["memoryGb"], gpus=bool(found["gpus"])
-    )
+    return Capacity(cpus=found["cpus"], memory_gb=found["memoryGb"], gpus=bool(found["gpus"]))
 
 
 def identify_image(image: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import pulumi
 
+from aml_infra import spec
 from aml_infra.components import validation
 from aml_infra.components.validation import Machine
 from aml_infra.errors import Problem
@@ -44,26 +45,7 @@ class LocalDockerArgs:
         daemon, problems = machine.ask_daemon("compute")
         if daemon is None:
             return problems
-        if resources.cpus is not None and resources.cpus > daemon.cpus:
-            problems.append(
-                Problem("cpus", f"is {resources.cpus:g}; Docker has {daemon.cpus:g} here; ask for at most that many")
-            )
-        if resources.memory_gb is not None and resources.memory_gb > daemon.memory_gb:
-            problems.append(
-                Problem(
-                    "memory_gb",
-                    f"is {resources.memory_gb:g}; Docker has {daemon.memory_gb:.1f} GB here; ask for at most that much",
-                )
-            )
-        if resources.gpus and not daemon.gpus:
-            problems.append(
-                Problem(
-                    "gpus",
-                    f"is {resources.gpus}; Docker has no GPU runtime here; set it to 0, or install the NVIDIA "
-                    "Container Toolkit and run `sudo nvidia-ctk runtime configure --runtime=docker`",
-                )
-            )
-        return problems
+        return spec.find_capacity_problems(resources, daemon, "Docker")
 
 
 class LocalDocker(pulumi.ComponentResource):

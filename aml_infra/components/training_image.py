@@ -111,8 +111,12 @@ def build_request(args: TrainingImageArgs, recipe: ImageRecipe) -> image_build.B
 
 
 def name_tag(name: str, build_key: str) -> str:
-    """The tag of the image called ``name``."""
-    return f"aml-infra/{naming.slugify(name)}:{build_key[: image_recipe.KEY_PREFIX]}"
+    """The tag of the image called ``name``.
+
+    ``localhost`` is a registry that nobody else can push to: an image that is only in this machine's daemon must not be
+    taken for one of the same name that a public registry may have.
+    """
+    return f"localhost/aml-infra/{naming.slugify(name)}:{build_key[: image_recipe.KEY_PREFIX]}"
 
 
 def _read_image_inputs(

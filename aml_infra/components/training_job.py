@@ -85,19 +85,15 @@ class TrainingJobArgs:
     def find_problems(self, machine: Machine) -> list[Problem]:
         """Everything that is wrong with the job, and what its compute target does not have of it."""
         resources = Resources(cpus=self.cpus, memory_gb=self.memory_gb, gpus=self.gpus)
-        out_of_range = spec.find_resource_problems(resources, self.timeout_minutes)
         problems = validation.collect(lambda: sources.take_snapshot(self.source, allow_secrets=self.allow_secrets))
         problems += _find_command_problems(self.command)
         problems += spec.find_environment_problems(dict.fromkeys(self.environment_variables, ""))
-        problems += out_of_range
+        problems += spec.find_resource_problems(resources, self.timeout_minutes)
         if self.on_destroy not in ON_DESTROY:
             problems.append(Problem("on_destroy", f"is {self.on_destroy!r}; allowed are {', '.join(ON_DESTROY)}"))
         if self.image == "":
             problems.append(Problem("image", "is empty; give a TrainingImage, or the reference of an image"))
-        # What is out of any range is not held against this compute target as well.
-        said = {problem.path for problem in out_of_range}
-        missing = self.compute.find_resource_problems(resources, machine)
-        return problems + [problem for problem in missing if problem.path not in said]
+        return problems + self.compute.find_resource_problems(resources, machine)
 
 
 class TrainingJob(pulumi.ComponentResource):

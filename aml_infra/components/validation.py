@@ -9,6 +9,7 @@ import pulumi
 
 from aml_infra.components import functions
 from aml_infra.errors import BackendUnavailable, InvalidInput, Problem
+from aml_infra.spec import Capacity
 
 
 class InvalidProgram(InvalidInput, pulumi.RunError):
@@ -19,10 +20,10 @@ class Machine:
     """This machine as validation needs it: asked once, and a daemon that does not answer is reported once."""
 
     def __init__(self) -> None:
-        self._daemon: functions.DockerDaemon | None = None
+        self._daemon: Capacity | None = None
         self._reported = False
 
-    def ask_daemon(self, path: str) -> tuple[functions.DockerDaemon | None, list[Problem]]:
+    def ask_daemon(self, path: str) -> tuple[Capacity | None, list[Problem]]:
         """The Docker daemon, or the problem that it does not answer if nobody was told yet."""
         if self._daemon is None and not self._reported:
             try:

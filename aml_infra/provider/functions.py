@@ -25,9 +25,9 @@ def get_docker_daemon(args: Mapping[str, Any]) -> dict[str, Any]:
     daemon = docker.open_backend(args).describe_daemon()
     return {
         "version": daemon.version,
-        "cpus": daemon.cpus,
-        "memoryGb": daemon.memory_gb,
-        "gpus": daemon.gpus,
+        "cpus": daemon.capacity.cpus,
+        "memoryGb": daemon.capacity.memory_gb,
+        "gpus": daemon.capacity.gpus,
     }
 
 

@@ -55,14 +55,13 @@ def check(given: Mapping[str, Any], open_backend: OpenBackend = backends.open_ba
     if "environmentVariables" in known:
         problems += spec.find_environment_problems(known["environmentVariables"])
     resources = _read_resources(known)
-    range_problems = spec.find_resource_problems(resources, known.get("timeoutMinutes"))
-    problems += range_problems
+    problems += spec.find_resource_problems(resources, known.get("timeoutMinutes"))
     if known.get("onDestroy", "cancel") not in ON_DESTROY:
         problems.append(Problem("on_destroy", f"is {known['onDestroy']!r}; allowed are {', '.join(ON_DESTROY)}"))
     if "source" in known:
         problems += _add_source(values, known)
     if not wire.has_unknown(values.get("backend")) and not wire.has_unknown(values.get("backendOptions")):
-        problems += _check_backend(values, known, resources, {problem.path for problem in range_problems}, open_backend)
+        problems += _check_backend(values, known, resources, open_backend)
     return Checked(values, tuple(problems))
 
 
@@ -136,7 +135,6 @@ def _check_backend(
     values: dict[str, Any],
     known: Mapping[str, Any],
     resources: Resources,
-    reported: set[str],
     open_backend: OpenBackend,
 ) -> list[Problem]:
     name = known.get("backend", "docker")
@@ -144,8 +142,7 @@ def _check_backend(
         return [Problem("backend", f"is {name!r}; allowed are {', '.join(sorted(backends.MODULES))}")]
     try:
         backend = open_backend(name, known.get("backendOptions") or {})
-        # What is out of any range was said already.
-        problems = [problem for problem in backend.find_problems(resources) if problem.path not in reported]
+        problems = backend.find_problems(resources)
         if values.get("imageIdentity") is None and "image" in known and not problems:
             values["imageIdentity"] = backend.identify_image(known["image"])
     except InvalidInput as error:

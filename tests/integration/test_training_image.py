@@ -24,7 +24,7 @@ def image_project(project: Project) -> Iterator[Project]:
     client = open_docker()
     for container in project.containers():
         client.remove_container(container["Id"], force=True, v=True)
-    for image in client.images(name=f"aml-infra/{project.name}"):
+    for image in client.images(name=f"localhost/aml-infra/{project.name}"):
         client.remove_image(image["Id"], force=True)
 
 
@@ -38,7 +38,7 @@ def write_dockerfile(project: Project, text: str) -> None:
 def test_an_image_is_built_once_and_its_run_is_known_at_preview(image_project: Project) -> None:
     """Preview builds nothing and knows the run's id; `up` shows the build; the second one does nothing."""
     preview = image_project.pulumi("preview", "--diff")
-    built_by_preview = open_docker().images(name=f"aml-infra/{image_project.name}")
+    built_by_preview = open_docker().images(name=f"localhost/aml-infra/{image_project.name}")
     first = image_project.up()
     outputs = image_project.outputs()
     second = image_project.up()
@@ -82,17 +82,17 @@ def test_an_image_that_breaks_the_contract_fails_its_build(image_project: Projec
 def test_a_base_image_is_identified_by_its_digest(image_project: Project) -> None:
     """Another image under the same tag makes another run; the same image does not."""
     client = open_docker()
-    tag = f"aml-infra/{image_project.name}:base"
+    tag = f"localhost/aml-infra/{image_project.name}:base"
     write_dockerfile(image_project, PYTHON_IMAGE)
     image_project.up()
-    client.tag(image_project.outputs()["ref"], f"aml-infra/{image_project.name}", "base")
+    client.tag(image_project.outputs()["ref"], f"localhost/aml-infra/{image_project.name}", "base")
     image_project.write_args(image={"base_image": tag})
     image_project.up()
     first = image_project.outputs()
 
     unchanged = image_project.up()
     container = client.create_container(tag, ["true"])
-    client.commit(container["Id"], f"aml-infra/{image_project.name}", "base", changes=["ENV MOVED=1"])
+    client.commit(container["Id"], f"localhost/aml-infra/{image_project.name}", "base", changes=["ENV MOVED=1"])
     client.remove_container(container["Id"])
     image_project.up()
 

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from aml_infra import spec
-from aml_infra.spec import Resources, RunSpec
+from aml_infra.spec import Capacity, Resources, RunSpec
 
 SPEC = RunSpec(
     name="train",
@@ -96,3 +96,16 @@ def test_variable_names_are_checked() -> None:
     (problem,) = spec.find_environment_problems({"GOOD_1": "", "1BAD": ""})
 
     assert problem.path == "environment_variables['1BAD']"
+
+
+def test_what_a_machine_does_not_have_is_told_at_once() -> None:
+    """Each figure with what there is; one that is out of any range is somebody else's problem."""
+    capacity = Capacity(cpus=2, memory_gb=4, gpus=False)
+
+    problems = spec.find_capacity_problems(Resources(cpus=4, memory_gb=8, gpus=1), capacity, "Docker")
+    absurd = spec.find_capacity_problems(Resources(cpus=1e9, memory_gb=1e9, gpus=-1), capacity, "Docker")
+
+    assert [problem.path for problem in problems] == ["cpus", "memory_gb", "gpus"]
+    assert "is 4; Docker has 2 here" in problems[0].message
+    assert absurd == []
+    assert spec.find_capacity_problems(Resources(cpus=2, memory_gb=4), capacity, "Docker") == []

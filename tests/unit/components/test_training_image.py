@@ -76,7 +76,7 @@ def test_a_built_image_is_identified_by_its_build_key(engine: Engine) -> None:
     outputs = make(engine, TrainingImageArgs(dockerfile=TEXT))
 
     assert outputs["identity"] == outputs["build_key"] == read_recipe(TrainingImageArgs(dockerfile=TEXT)).build_key
-    assert outputs["ref"] == f"aml-infra/fastai:{outputs['build_key'][:12]}"
+    assert outputs["ref"] == f"localhost/aml-infra/fastai:{outputs['build_key'][:12]}"
     assert outputs["digest"] == BUILT_DIGEST
 
 
@@ -176,7 +176,7 @@ def test_a_text_has_an_empty_context() -> None:
 
 def test_tags_are_valid_for_any_name() -> None:
     """The resource's name becomes what Docker allows in a tag."""
-    assert name_tag("My Image!", "0123456789abcdef") == "aml-infra/my-image:0123456789ab"
+    assert name_tag("My Image!", "0123456789abcdef") == "localhost/aml-infra/my-image:0123456789ab"
 
 
 def test_problems_are_told_before_anything_is_registered(engine: Engine) -> None:
