@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import signal
 import subprocess
@@ -11,9 +12,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.projects import ROOT
+from tests.integration.projects import ROOT, Project
 
 PLUGIN = pathlib.Path(sys.executable).parent / "pulumi-resource-aml-infra"
+
+
+def run_uv(*arguments: str) -> None:
+    """Runs uv, which must succeed."""
+    subprocess.run(["uv", *arguments, "--quiet"], check=True)
 
 
 @pytest.fixture
@@ -54,7 +60,7 @@ def test_the_plugin_has_help() -> None:
 
 def test_the_wheel_is_typed_and_whole(tmp_path: pathlib.Path) -> None:
     """It has the marker of a typed package, every module, what the modules read, and the plugin's entry point."""
-    subprocess.run(["uv", "build", "--wheel", "--quiet", "--out-dir", tmp_path], cwd=ROOT, check=True)
+    run_uv("build", "--wheel", "--out-dir", str(tmp_path), str(ROOT))
 
     (path,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(path) as wheel:
@@ -70,3 +76,24 @@ def test_the_wheel_is_typed_and_whole(tmp_path: pathlib.Path) -> None:
     assert expected <= names
     assert "aml_infra/py.typed" in names
     assert "pulumi-resource-aml-infra" in scripts
+
+
+def test_another_project_uses_the_wheel(project: Project, tmp_path: pathlib.Path) -> None:
+    """Installed from the wheel into an environment of its own, package and plugin work without this checkout."""
+    place = tmp_path / "elsewhere"
+    run_uv("build", "--wheel", "--out-dir", str(place), str(ROOT))
+    (wheel,) = place.glob("*.whl")
+    run_uv("venv", "--seed", str(place / ".venv"))
+    run_uv("pip", "install", "--python", str(place / ".venv"), str(wheel))
+    settings = project.folder / "Pulumi.yaml"
+    settings.write_text(settings.read_text().replace(str(ROOT / ".venv"), str(place / ".venv")))
+    project.environment["VIRTUAL_ENV"] = str(place / ".venv")
+    project.environment["PATH"] = f"{place / '.venv' / 'bin'}{os.pathsep}{project.environment['PATH']}"
+    (project.folder / "__main__.py").write_text(
+        (project.folder / "__main__.py").read_text() + "import aml_infra\npulumi.log.info(aml_infra.__file__)\n"
+    )
+
+    output = project.up()
+
+    assert str(place) in output
+    assert project.outputs()["status"] == "Completed"
