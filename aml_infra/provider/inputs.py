@@ -20,7 +20,6 @@ from aml_infra.provider import wire
 from aml_infra.spec import Resources, RunSpec
 
 ON_DESTROY = ("cancel", "retain")
-COMPUTED = ("sourceDigest", "sourceFiles")
 
 _MAPS = ("environmentVariables", "triggers", "tags", "backendOptions")
 _LISTS = ("command", "allowSecrets")

@@ -105,21 +105,19 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             return provider_pb2.UpdateResponse(properties=wire.encode(created.outputs))
 
     def _make(self, urn: str, properties: Any, *, preview: bool) -> Any:
-        name = urn.split("::", 3)[3]
-        values = wire.decode(properties)
         make = self._runs.preview if preview else self._runs.ensure
-        return make(name, values, self._say(urn))
+        return make(_find_name(urn), wire.decode(properties), self._say(urn))
 
     def Read(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.ReadResponse:
         with _errors(context, request.inputs):
-            outputs = self._runs.read(request.id, wire.decode(request.properties))
+            outputs = self._runs.read(_find_name(request.urn), request.id, wire.decode(request.properties))
             if outputs is None:
                 return provider_pb2.ReadResponse()
             return provider_pb2.ReadResponse(id=request.id, properties=wire.encode(outputs), inputs=request.inputs)
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
         with _errors(context):
-            self._runs.delete(request.id, wire.decode(request.properties))
+            self._runs.delete(_find_name(request.urn), request.id, wire.decode(request.properties))
             return empty_pb2.Empty()
 
     def Invoke(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.InvokeResponse:
@@ -218,6 +216,10 @@ def _errors(context: grpc.ServicerContext, inputs: Any = None) -> Iterator[None]
         context.abort(grpc.StatusCode.UNKNOWN, str(error))
     except AmlInfraError as error:
         context.abort(grpc.StatusCode.UNKNOWN, str(error))
+
+
+def _find_name(urn: str) -> str:
+    return urn.split("::", 3)[3]
 
 
 def _find_property(path: str) -> str:

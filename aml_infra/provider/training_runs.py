@@ -116,7 +116,7 @@ class TrainingRuns:
             raise InitFailed(str(error), spec.run_id, outputs) from error
         return Created(spec.run_id, self._build_outputs(values, spec, record.state, record))
 
-    def read(self, run_id: str, outputs: Mapping[str, Any]) -> dict[str, Any] | None:
+    def read(self, name: str, run_id: str, outputs: Mapping[str, Any]) -> dict[str, Any] | None:
         """The outputs as the backend sees them now, or None if the run is gone.
 
         Raises:
@@ -126,16 +126,16 @@ class TrainingRuns:
         state = backend.describe(run_id)
         if state is None:
             return None
-        record = backend.collect(state, {}) if state.status.is_final else None
+        record = backend.collect(state, _describe_spec(name, outputs)) if state.status.is_final else None
         fresh = {**outputs, **_describe_state(state), **_describe_record(record)}
         if state.status is not Status.COMPLETED:
             raise InitFailed(f"run {state.name} is {state.status.value}", run_id, fresh)
         return fresh
 
-    def delete(self, run_id: str, outputs: Mapping[str, Any]) -> None:
+    def delete(self, name: str, run_id: str, outputs: Mapping[str, Any]) -> None:
         """Lets go of the run: a running one is stopped unless ``on_destroy`` is ``retain``; records stay."""
         cancel = outputs.get("onDestroy", "cancel") == "cancel"
-        lifecycle.end(self._open(outputs), run_id, cancel=cancel, spec={})
+        lifecycle.end(self._open(outputs), run_id, cancel=cancel, spec=_describe_spec(name, outputs))
 
     def _open(self, values: Mapping[str, Any]) -> Backend:
         return inputs.read_backend(values, self._open_backend)
@@ -143,8 +143,8 @@ class TrainingRuns:
     def _build_outputs(
         self, values: Mapping[str, Any], spec: RunSpec, state: RunState, record: Record | None
     ) -> dict[str, Any]:
-        # What the source summary is for, the inputs in the state hold already.
-        kept = {key: value for key, value in values.items() if key not in inputs.COMPUTED}
+        # The summary serves the diff, which reads it from the inputs.
+        kept = {key: value for key, value in values.items() if key != "sourceFiles"}
         return {
             **kept,
             "runId": spec.run_id,
@@ -153,6 +153,14 @@ class TrainingRuns:
             **_describe_state(state),
             **_describe_record(record),
         }
+
+
+def _describe_spec(name: str, outputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The run spec as data, from the state; empty where the state is too small for it, as at an import."""
+    if "image" not in outputs:
+        return {}
+    spec = inputs.read_spec(name, outputs)
+    return spec.describe() if spec is not None else {}
 
 
 def _describe_state(state: RunState) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import select
@@ -209,7 +210,9 @@ def test_destroy_stops_a_run_that_goes_on(project: Project) -> None:
 
     assert project.containers() == []
     (record,) = project.data.glob("runs/*/record.json")
-    assert '"status": "Canceled"' in record.read_text()
+    kept = json.loads(record.read_text())
+    assert kept["status"] == "Canceled"
+    assert kept["spec"]["command"] == ["sh", "train.sh"]
 
 
 def test_refresh_sees_a_run_that_was_removed(project: Project) -> None:

@@ -192,3 +192,4 @@ def test_schema_has_every_output_of_a_run(plugin: Plugin) -> None:
     previewed = wire.decode(plugin.create(plugin.check().inputs, preview=True).properties)
 
     assert set(previewed) - {"sourceDigest", "sourceFiles"} <= set(resource["properties"])
+    assert {"runId", "status", "metrics"} <= set(previewed)
