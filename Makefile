@@ -29,7 +29,7 @@ preview: ## show what `make up` would do, and which files make it retrain
 	@$(BOOTSTRAP) preview -- $(ARGS)
 
 .PHONY: output
-output: ## print the stack's outputs as JSON: run id, status, metrics, places
+output: ## print the stack's outputs as JSON, as of the last `up` that succeeded
 	@$(BOOTSTRAP) output -- $(ARGS)
 
 .PHONY: down
@@ -38,7 +38,7 @@ down: ## destroy the stack's resources; the stack itself and the records of fini
 
 .PHONY: ui
 ui: ## open MLflow's page on the local runs at http://127.0.0.1:PORT (PORT=5000)
-	@MLFLOW_ALLOW_FILE_STORE=true $(PYTHON_TOOL) \
+	@exec env MLFLOW_ALLOW_FILE_STORE=true MLFLOW_DISABLE_TELEMETRY=true $(PYTHON_TOOL) \
 	  uv run --locked --extra ui mlflow ui --backend-store-uri '$(DATA)/mlruns' --port $(PORT) $(ARGS)
 
 .PHONY: test

@@ -21,10 +21,11 @@ import pathlib
 import posixpath
 import stat
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pathspec
 
+from aml_infra import ignore_rules
 from aml_infra.errors import InvalidInput, Problem, SourceChanged
 
 NEVER = (
@@ -90,6 +91,8 @@ SUMMARY_ENTRIES = 500
 """A summary with more entries than this is folded to folders."""
 
 _CHUNK = 1024 * 1024
+
+_NEVER = pathspec.GitIgnoreSpec.from_lines(NEVER)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,16 +206,19 @@ def take_snapshot(
 
     Raises:
         InvalidInput: with every problem found: no such folder, nothing in it, likely secrets, links that leave the
-            folder, too large.
+            folder, names that are not UTF-8, files that cannot be read, too large.
     """
+    if not os.fspath(folder).strip():
+        # The empty path would be the working folder, which nobody has asked for.
+        raise InvalidInput([Problem("source", "is empty; give the folder that holds the training code")])
     root = pathlib.Path(os.path.abspath(folder))
-    if not root.is_dir():
-        what = "is a file" if root.exists() else "does not exist"
+    if not os.path.isdir(root):
+        what = "is a file" if os.path.exists(root) else "does not exist, or cannot be reached"
         raise InvalidInput([Problem("source", f"{str(root)!r} {what}; give the folder that holds the training code")])
     problems: list[Problem] = []
     paths = sorted(_walk(root, problems), key=_encode)
-    problems += _find_secrets(paths, allow_secrets)
-    problems += _find_oversize(root, paths, max_bytes)
+    problems += _find_secrets(paths, allow_secrets, _name_ignore_file(root))
+    problems += _find_oversize(_measure(root, paths, problems), max_bytes)
     if not paths and not problems:
         problems.append(
             Problem(
@@ -221,61 +227,89 @@ def take_snapshot(
         )
     if problems:
         raise InvalidInput(problems)
-    return Snapshot(root=root, files=tuple(_read_file(root, path) for path in paths))
+    return Snapshot(root=root, files=tuple(_read_files(root, paths)))
 
 
 def _walk(root: pathlib.Path, problems: list[Problem]) -> Iterator[str]:
-    never = pathspec.GitIgnoreSpec.from_lines(NEVER)
-    chosen = _read_ignore_file(root / ".amlignore")
-    nested = chosen is None
-    rules = [] if chosen is None else [("", chosen)]
-
-    def enter(folder: str, inherited: list[tuple[str, pathspec.GitIgnoreSpec]]) -> Iterator[str]:
-        own = _read_ignore_file(root / folder / ".gitignore") if nested else None
-        here = [*inherited, (folder, own)] if own is not None else inherited
-        with os.scandir(root / folder) as entries:
-            listed = list(entries)
-        for entry in listed:
-            path = posixpath.join(folder, entry.name)
-            is_folder = entry.is_dir(follow_symlinks=False)
-            shown = path + "/" if is_folder else path
-            if never.match_file(shown) or _is_ignored(shown, here):
-                continue
-            if is_folder:
-                if not os.path.exists(os.path.join(entry.path, "pyvenv.cfg")):
-                    yield from enter(path, here)
-            elif entry.is_symlink():
-                problems.extend(_find_link_problems(root, path))
-                yield path
-            elif entry.is_file():
-                yield path
-            else:
-                problems.append(
-                    Problem("source", f"{path!r} is neither a file, a folder nor a link; remove it or ignore it")
-                )
-
-    yield from enter("", rules)
-
-
-def _read_ignore_file(path: pathlib.Path) -> pathspec.GitIgnoreSpec | None:
     try:
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
-    except (FileNotFoundError, IsADirectoryError):
-        return None
-    return pathspec.GitIgnoreSpec.from_lines(text.splitlines())
+        chosen = ignore_rules.read_rules(root / ".amlignore")
+    except OSError as error:
+        problems.append(_describe_ignore_file(".amlignore", error))
+        return
+    yield from _enter(root, "", None if chosen is None else [("", chosen)], [], problems)
 
 
-def _is_ignored(path: str, rules: Iterable[tuple[str, pathspec.GitIgnoreSpec]]) -> bool:
-    for folder, spec in reversed(list(rules)):
-        relative = path[len(folder) + 1 :] if folder else path
-        decision = spec.check_file(relative).include
-        if decision is not None:
-            return decision
-    return False
+def _enter(
+    root: pathlib.Path,
+    folder: str,
+    chosen: list[tuple[str, ignore_rules.Rules]] | None,
+    inherited: list[tuple[str, ignore_rules.Rules]],
+    problems: list[Problem],
+) -> Iterator[str]:
+    """Paths in ``folder`` by the rules ``chosen``, or, without them, by those ``inherited`` and its own."""
+    try:
+        own = ignore_rules.read_rules(root / folder / ".gitignore") if chosen is None else None
+    except OSError as error:
+        # The folder is left out: without its rules, more would be told than is wrong.
+        problems.append(_describe_ignore_file(posixpath.join(folder, ".gitignore"), error))
+        return
+    here = inherited if own is None else [*inherited, (folder, own)]
+    try:
+        with os.scandir(root / folder) as entries:
+            listed = sorted((posixpath.join(folder, entry.name), _find_kind(entry)) for entry in entries)
+    except OSError as error:
+        problems.append(_describe_unreadable(folder or ".", error))
+        return
+    for path, kind in listed:
+        shown = path + "/" if kind == "folder" else path
+        if _NEVER.match_file(shown) or ignore_rules.is_ignored(shown, here if chosen is None else chosen):
+            continue
+        if kind != "folder" or not _is_utf8(path):
+            problems.extend(_find_entry_problems(root, path, kind))
+            if kind != "other" and _is_utf8(path):
+                yield path
+        elif not os.path.exists(root / path / "pyvenv.cfg"):
+            yield from _enter(root, path, chosen, here, problems)
+
+
+def _find_entry_problems(root: pathlib.Path, path: str, kind: str) -> list[Problem]:
+    if not _is_utf8(path):
+        return [Problem("source", f"the name of {path!r} is not UTF-8; rename it or ignore it")]
+    if kind == "other":
+        return [Problem("source", f"{path!r} is neither a file, a folder nor a link; remove it or ignore it")]
+    return _find_link_problems(root, path) if kind == "link" else []
+
+
+def _find_kind(entry: os.DirEntry[str]) -> str:
+    if entry.is_symlink():
+        return "link"
+    if entry.is_dir(follow_symlinks=False):
+        return "folder"
+    return "file" if entry.is_file(follow_symlinks=False) else "other"
+
+
+def _is_utf8(name: str) -> bool:
+    """Whether the name can be written down; Python reads the bytes that are not UTF-8 as lone surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _describe_unreadable(path: str, error: OSError) -> Problem:
+    return Problem("source", f"{path!r} cannot be read ({error.strerror or error}); make it readable, or ignore it")
+
+
+def _describe_ignore_file(path: str, error: OSError) -> Problem:
+    return Problem("source", f"{path!r} cannot be read ({error.strerror or error}); make it readable")
 
 
 def _find_link_problems(root: pathlib.Path, path: str) -> list[Problem]:
-    target = os.readlink(root / path)
+    try:
+        target = os.readlink(root / path)
+    except OSError as error:
+        return [_describe_unreadable(path, error)]
     resolved = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
     if os.path.isabs(target) or resolved == ".." or resolved.startswith("../"):
         return [
@@ -287,13 +321,19 @@ def _find_link_problems(root: pathlib.Path, path: str) -> list[Problem]:
     return []
 
 
-def _find_secrets(paths: Sequence[str], allow: Sequence[str]) -> list[Problem]:
+def _name_ignore_file(root: pathlib.Path) -> str:
+    """The ignore file in force: an .amlignore that is added beside a .gitignore would switch that one off."""
+    alone = os.path.exists(root / ".gitignore") and not os.path.exists(root / ".amlignore")
+    return ".gitignore" if alone else ".amlignore"
+
+
+def _find_secrets(paths: Sequence[str], allow: Sequence[str], ignore_file: str) -> list[Problem]:
     secrets = pathspec.GitIgnoreSpec.from_lines(SECRET_NAMES)
     allowed = pathspec.GitIgnoreSpec.from_lines(allow)
     return [
         Problem(
             "source",
-            f"{path!r} looks like a secret and would be copied to the compute; add it to .amlignore, "
+            f"{path!r} looks like a secret and would be copied to the compute; add it to {ignore_file}, "
             "or allow it with allow_secrets",
         )
         for path in paths
@@ -301,8 +341,23 @@ def _find_secrets(paths: Sequence[str], allow: Sequence[str]) -> list[Problem]:
     ]
 
 
-def _find_oversize(root: pathlib.Path, paths: Sequence[str], max_bytes: int) -> list[Problem]:
-    sizes = {path: (root / path).lstat().st_size for path in paths}
+def _measure(root: pathlib.Path, paths: Sequence[str], problems: list[Problem]) -> dict[str, int]:
+    """Maps paths to sizes; what cannot be opened is a problem, told now with the others, before all is read."""
+    sizes = {}
+    for path in paths:
+        full = root / path
+        try:
+            status = full.lstat()
+            if stat.S_ISREG(status.st_mode):
+                full.open("rb").close()
+        except OSError as error:
+            problems.append(_describe_unreadable(path, error))
+        else:
+            sizes[path] = status.st_size
+    return sizes
+
+
+def _find_oversize(sizes: Mapping[str, int], max_bytes: int) -> list[Problem]:
     total = sum(sizes.values())
     if total <= max_bytes:
         return []
@@ -311,10 +366,22 @@ def _find_oversize(root: pathlib.Path, paths: Sequence[str], max_bytes: int) -> 
     return [
         Problem(
             "source",
-            f"holds {total / 2**20:.0f} MiB in {len(paths)} files; allowed are {max_bytes / 2**20:.0f} MiB; "
+            f"holds {total / 2**20:.0f} MiB in {len(sizes)} files; allowed are {max_bytes / 2**20:.0f} MiB; "
             f"largest: {named}; add data to .amlignore",
         )
     ]
+
+
+def _read_files(root: pathlib.Path, paths: Sequence[str]) -> list[SourceFile]:
+    files, problems = [], []
+    for path in paths:
+        try:
+            files.append(_read_file(root, path))
+        except OSError as error:
+            problems.append(_describe_unreadable(path, error))
+    if problems:
+        raise InvalidInput(problems)
+    return files
 
 
 def _read_file(root: pathlib.Path, path: str) -> SourceFile:

@@ -118,7 +118,7 @@ def find_resource_problems(resources: Resources, timeout_minutes: float | None) 
     problems += _find_range_problems("cpus", resources.cpus, 0.01, MAX_CPUS, "processors")
     problems += _find_range_problems("memory_gb", resources.memory_gb, MIN_MEMORY_GB, MAX_MEMORY_GB, "GB")
     problems += _find_range_problems("timeout_minutes", timeout_minutes, 0.01, MAX_TIMEOUT_MINUTES, "minutes")
-    if resources.gpus != int(resources.gpus) or not 0 <= resources.gpus <= MAX_GPUS:
+    if not math.isfinite(resources.gpus) or resources.gpus % 1 or not 0 <= resources.gpus <= MAX_GPUS:
         problems.append(Problem("gpus", f"is {resources.gpus}; allowed are whole numbers from 0 to {MAX_GPUS}"))
     return problems
 
@@ -144,7 +144,10 @@ def find_capacity_problems(resources: Resources, capacity: Capacity, owner: str)
     problems = []
     if resources.cpus is not None and resources.cpus > capacity.cpus:
         problems.append(
-            Problem("cpus", f"is {resources.cpus:g}; {owner} has {capacity.cpus:g} here; ask for at most that many")
+            Problem(
+                "cpus",
+                f"is {resources.cpus:g}; {owner} has {capacity.cpus:g} processors here; ask for at most that many",
+            )
         )
     if resources.memory_gb is not None and resources.memory_gb > capacity.memory_gb:
         problems.append(

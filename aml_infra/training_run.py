@@ -160,7 +160,8 @@ class TrainingRun(pulumi.CustomResource):
 
 
 def _make_absolute(path: Any) -> str:
-    return str(os.path.abspath(os.fspath(path)))
+    # An empty path stays empty, so that the plugin can refuse it.
+    return str(os.path.abspath(path)) if os.fspath(path).strip() else ""
 
 
 def _to_camel_case(name: str) -> str:

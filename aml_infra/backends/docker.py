@@ -26,7 +26,7 @@ from docker.context import ContextAPI
 from aml_infra import naming
 from aml_infra.backends import docker_archive, docker_request, tracking
 from aml_infra.backends.base import AlreadySubmitted, Backend, Record, RunGone, RunState, Status
-from aml_infra.backends.records import LOG_NAME, RecordStore, find_data_folder
+from aml_infra.backends.records import LOG_NAME, RecordStore, find_data_folder, open_store
 from aml_infra.errors import BackendUnavailable, InvalidInput, Problem, RunConflict, RunNotSubmitted
 from aml_infra.source import Snapshot
 from aml_infra.spec import Capacity, Resources, RunSpec, find_capacity_problems
@@ -53,8 +53,7 @@ def open_backend(options: Mapping[str, str]) -> DockerBackend:
         raise InvalidInput(
             Problem("backend_options", f"has {name!r}; allowed are {', '.join(OPTIONS)}") for name in unknown
         )
-    folder = options.get("data_folder")
-    return DockerBackend(RecordStore(pathlib.Path(folder) if folder else find_data_folder()))
+    return DockerBackend(open_store(options.get("data_folder"), find_data_folder()))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -92,27 +91,27 @@ class DockerBackend(Backend):
     def identify_image(self, reference: str) -> str:
         with _connect() as client:
             try:
-                image = client.inspect_image(reference)
+                image: dict[str, Any] = client.inspect_image(reference)
             except docker.errors.ImageNotFound:
                 return self._identify_remote(client, reference)
-            # What was pulled has the digest of its registry, the same on every machine; what was built here has an id.
-            repository, _ = docker.utils.parse_repository_tag(reference)
-            for known in sorted(image.get("RepoDigests") or []):
-                name, _, digest = known.partition("@")
-                if name == repository or name.endswith(f"/{repository}"):
-                    return str(digest)
-            return str(image["Id"])
+            except docker.errors.APIError as error:
+                if not error.is_client_error():
+                    raise
+                raise InvalidInput(
+                    [Problem("image", f"is {reference!r}, which Docker refuses: {error.explanation}")]
+                ) from error
+            return docker_request.read_image_digest(reference, image)
 
     def _identify_remote(self, client: docker.APIClient, reference: str) -> str:
         try:
             return str(client.inspect_distribution(reference)["Descriptor"]["digest"])
-        except docker.errors.APIError as error:
+        except docker.errors.DockerException as error:
             raise InvalidInput(
                 [
                     Problem(
                         "image",
                         f"{reference!r} is not in Docker here, and its registry does not give it "
-                        f"({error.explanation}); check the name, pull it, or run `docker login`",
+                        f"({_explain(error)}); check the name, pull it, or run `docker login`",
                     )
                 ]
             ) from error
@@ -249,7 +248,9 @@ class DockerBackend(Backend):
             docker_archive.fetch_folder(client, state.name, f"{docker_request.WORKSPACE}/outputs", folder / "outputs")
             docker_archive.fetch_folder(client, state.name, f"{docker_request.WORKSPACE}/logs", folder / "logs")
             with (folder / "logs" / LOG_NAME).open("w", encoding="utf-8") as log:
-                log.writelines(f"{line}\n" for line in docker_archive.read_log(client, state.name))
+                # One that could not be started has printed nothing, and its log may be the reason.
+                if state.started_at is not None:
+                    log.writelines(f"{line}\n" for line in docker_archive.read_log(client, state.name))
             store = pathlib.Path(temporary)
             docker_archive.fetch_folder(client, state.name, docker_request.TRACKING_STORE, store)
             tags = {"aml-infra.run": state.name, "aml-infra.fingerprint": state.fingerprint}
@@ -297,10 +298,15 @@ def _connect() -> Iterator[docker.APIClient]:
         yield client
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
         raise BackendUnavailable(f"Docker does not answer ({error}); {_START_HINT}") from error
-    except docker.errors.APIError as error:
-        raise BackendUnavailable(f"Docker answered with an error: {error.explanation}") from error
+    except docker.errors.DockerException as error:
+        raise BackendUnavailable(f"Docker answered with an error: {_explain(error)}") from error
     finally:
         client.close()
+
+
+def _explain(error: docker.errors.DockerException) -> str:
+    """The daemon's own words, where there are any; its client's else, as of a credential helper that is missing."""
+    return str(getattr(error, "explanation", None) or error)
 
 
 def _inspect(client: docker.APIClient, name: str) -> dict[str, Any] | None:

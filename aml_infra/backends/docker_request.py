@@ -46,7 +46,7 @@ def build_request(spec: RunSpec, attempt: int) -> dict[str, Any]:
         ATTEMPT_LABEL: str(attempt),
     }
     if spec.timeout_minutes is not None:
-        seconds = f"{spec.timeout_minutes * 60:g}"
+        seconds = f"{spec.timeout_minutes * 60:.3f}".rstrip("0").rstrip(".")
         labels[TIMEOUT_LABEL] = seconds
         # Inside the container, so that the limit holds also when no client is there to watch.
         command = ["timeout", f"--kill-after={STOP_GRACE_SECONDS}", seconds, *command]
@@ -63,8 +63,9 @@ def build_request(spec: RunSpec, attempt: int) -> dict[str, Any]:
     host: dict[str, Any] = {
         # A process with id 1 ignores signals that it does not handle: without an init, Python could only be killed.
         "Init": True,
-        # The one driver whose log can be read again from the start, whatever the daemon's own default is.
-        "LogConfig": {"Type": "json-file", "Config": {}},
+        # The one driver whose log can be read again from the start. Its options are given too, as those of the daemon
+        # would hold where they are not, and may throw away the start of a long log.
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": "1p", "max-file": "1", "compress": "false"}},
         "ShmSize": SHARED_MEMORY_BYTES,
     }
     if spec.resources.cpus is not None:
@@ -150,6 +151,35 @@ def _has_timed_out(
         return False
     # A script may itself end with 124: only one that had its whole time was stopped. A tenth of a second is for clocks.
     return (finished - started).total_seconds() >= float(labels[TIMEOUT_LABEL]) - 0.1
+
+
+def read_image_digest(reference: str, image: Mapping[str, Any]) -> str:
+    """What identifies the image that was inspected as ``reference``.
+
+    What was pulled has the digest of its registry, which is the same on every machine; what was built here, and is in
+    no registry, has an id.
+    """
+    repository, _, pinned = reference.partition("@")
+    if pinned:
+        return pinned
+    wanted = _normalize_repository(repository)
+    for known in sorted(image.get("RepoDigests") or []):
+        name, _, digest = known.partition("@")
+        if _normalize_repository(name) == wanted:
+            return str(digest)
+    return str(image["Id"])
+
+
+def _normalize_repository(name: str) -> str:
+    """A repository's whole name, without a tag; Docker Hub's has several short forms."""
+    path, _, last = name.rpartition("/")
+    name = f"{path}/{last.partition(':')[0]}" if path else last.partition(":")[0]
+    for host in ("docker.io/", "index.docker.io/"):
+        name = name.removeprefix(host)
+    first = name.partition("/")[0]
+    if "/" not in name:
+        name = f"library/{name}"
+    return name if "." in first or ":" in first or first == "localhost" else f"docker.io/{name}"
 
 
 def parse_moment(text: str) -> datetime.datetime | None:

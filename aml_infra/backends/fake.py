@@ -18,7 +18,7 @@ from typing import Any
 from aml_infra import naming
 from aml_infra import source as sources
 from aml_infra.backends.base import AlreadySubmitted, Backend, Record, RunGone, RunState, Status
-from aml_infra.backends.records import LOG_NAME, RecordStore, find_data_folder
+from aml_infra.backends.records import LOG_NAME, RecordStore, find_data_folder, open_store
 from aml_infra.errors import InvalidInput, Problem, SourceChanged
 from aml_infra.source import Snapshot
 from aml_infra.spec import Capacity, Resources, RunSpec, find_capacity_problems
@@ -69,11 +69,10 @@ def open_backend(options: Mapping[str, str]) -> FakeBackend:
     ]
     if problems:
         raise InvalidInput(problems)
-    folder = options.get("data_folder")
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
     }
-    return FakeBackend(RecordStore(pathlib.Path(folder) if folder else find_data_folder() / "fake"), Script(**values))
+    return FakeBackend(open_store(options.get("data_folder"), find_data_folder() / "fake"), Script(**values))
 
 
 class FakeBackend(Backend):

@@ -23,7 +23,7 @@ from typing import Any
 
 from aml_infra import naming
 from aml_infra.backends.base import Record, RunGone, RunState, Status
-from aml_infra.errors import BackendUnavailable
+from aml_infra.errors import BackendUnavailable, InvalidInput, Problem
 
 VERSION = 1
 
@@ -33,8 +33,20 @@ def find_data_folder() -> pathlib.Path:
     own = os.environ.get("AML_INFRA_DATA")
     if own:
         return pathlib.Path(own).absolute()
-    share = os.environ.get("XDG_DATA_HOME")
-    return (pathlib.Path(share) if share else pathlib.Path.home() / ".local" / "share") / "aml-infra"
+    share = pathlib.Path(os.environ.get("XDG_DATA_HOME", ""))
+    # The XDG specification: a path that is not absolute is ignored.
+    return (share if share.is_absolute() else pathlib.Path.home() / ".local" / "share") / "aml-infra"
+
+
+def open_store(folder: str | None, default: pathlib.Path) -> RecordStore:
+    """The store in ``folder``, the value of a backend's option ``data_folder``, else in ``default``.
+
+    Raises:
+        InvalidInput: the folder is not absolute; what it would be relative to is the plugin's working folder.
+    """
+    if folder is not None and not os.path.isabs(folder):
+        raise InvalidInput([Problem("backend_options.data_folder", f"is {folder!r}; give an absolute path")])
+    return RecordStore(pathlib.Path(folder) if folder is not None else default)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +84,11 @@ class RecordStore:
             names = os.listdir(self.folder / "runs")
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise BackendUnavailable(
+                f"the records below {str(self.folder)!r} cannot be read ({error}); "
+                "AML_INFRA_DATA or data_folder must name a folder of yours"
+            ) from error
         attempts = [1] if run_id in names else []
         attempts += [
             int(name[len(prefix) :]) for name in names if name.startswith(prefix) and name[len(prefix) :].isdigit()

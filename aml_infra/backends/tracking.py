@@ -6,15 +6,28 @@ runs are copied with MLflow's own client into ``<data folder>/mlruns``, where ML
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import logging
+import math
 import os
 import pathlib
 import shutil
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 if TYPE_CHECKING:
-    import mlflow.entities
     from mlflow import MlflowClient
+
+_LOG = logging.getLogger(__name__)
+_COPYING = threading.Lock()
+_NOT_EXPERIMENTS = ("models", ".trash")
 
 _SYSTEM_TAG = "mlflow."
 _KEPT_TAGS = ("mlflow.runName", "mlflow.source.name", "mlflow.user", "mlflow.note.content")
@@ -23,44 +36,87 @@ _BATCH = 1000
 _PARAMS_BATCH = 100
 
 
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """An MLflow run in a file store."""
+
+    id: str
+    folder: pathlib.Path
+
+
 def read_metrics(store: pathlib.Path) -> dict[str, float]:
-    """The last value of each metric in ``store``; of a metric in several MLflow runs, the newest run's."""
+    """The last value of each metric in ``store``; of a metric in several MLflow runs, the newest run's.
+
+    What a killed run has left half-written is left out, and so is what is not a finite number: JSON has no way to say
+    it, and it equals nothing, so that each `pulumi up` would see a change.
+    """
+    from mlflow.exceptions import MlflowException
+
     metrics: dict[str, float] = {}
-    if _has_runs(store):
-        for run in _list_runs(_open_client(store)):
-            metrics.update(run.data.metrics)
+    for run in _list_runs(store):
+        client = _open_client(store)
+        folder = run.folder / "metrics"
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            key = path.relative_to(folder).as_posix()
+            try:
+                history = client.get_metric_history(run.id, key)
+            except (MlflowException, ValueError) as error:
+                _LOG.warning("metric %r is left out: %s", key, error)
+                continue
+            if history and math.isfinite(history[-1].value):
+                metrics[key] = history[-1].value
     return metrics
 
 
 def copy_runs(store: pathlib.Path, target: pathlib.Path, tags: dict[str, str]) -> None:
     """Copies every MLflow run of ``store`` into ``target``, with ``tags`` added; runs copied before are left.
 
-    A run that was still open when its container ended was killed, and is copied as such.
+    A run that was still open when its container ended was killed, and is copied as such. What cannot be copied is said
+    and left out: it is for MLflow's page only, and no reason to fail a training.
     """
-    if not _has_runs(store):
+    from mlflow.exceptions import MlflowException
+
+    runs = _list_runs(store)
+    if not runs:
         return
     source = _open_client(store)
     target.mkdir(parents=True, exist_ok=True)
-    client = _open_client(target)
-    for run in _list_runs(source):
-        name = source.get_experiment(run.info.experiment_id).name
-        experiment = client.get_experiment_by_name(name)
-        experiment_id = experiment.experiment_id if experiment else client.create_experiment(name)
-        origin = f"tags.`aml-infra.origin` = '{run.info.run_id}'"
-        if not client.search_runs([experiment_id], filter_string=origin, max_results=1):
-            _copy_run(source, client, run, experiment_id, {**tags, "aml-infra.origin": run.info.run_id}, store)
+    with _lock(target):
+        client = _open_client(target)
+        for run in runs:
+            try:
+                _copy_run(source, client, run, {**tags, "aml-infra.origin": run.id})
+            except (MlflowException, OSError, ValueError) as error:
+                _LOG.warning("MLflow run %s is not copied to %s: %s", run.id, target, error)
 
 
-def _copy_run(
-    source: MlflowClient,
-    client: MlflowClient,
-    run: mlflow.entities.Run,
-    experiment_id: str,
-    tags: dict[str, str],
-    store: pathlib.Path,
-) -> None:
+@contextlib.contextmanager
+def _lock(target: pathlib.Path) -> Iterator[None]:
+    """One copier at a time: two would each make an experiment of the same name."""
+    with _COPYING, open(target.with_name(f"{target.name}.lock"), "w", encoding="utf-8") as file:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _find_experiment(client: MlflowClient, name: str) -> str:
+    """The id of the experiment called ``name``: made if there is none, restored if it was deleted."""
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        return str(client.create_experiment(name))
+    if experiment.lifecycle_stage != "active":
+        client.restore_experiment(experiment.experiment_id)
+    return str(experiment.experiment_id)
+
+
+def _copy_run(source: MlflowClient, client: MlflowClient, found: _Run, tags: dict[str, str]) -> None:
     from mlflow.entities import Param
 
+    run = source.get_run(found.id)
+    experiment_id = _find_experiment(client, source.get_experiment(run.info.experiment_id).name)
+    origin = f"tags.`aml-infra.origin` = '{found.id}'"
+    if client.search_runs([experiment_id], filter_string=origin, max_results=1):
+        return
     kept = {key: value for key, value in run.data.tags.items() if not key.startswith(_SYSTEM_TAG) or key in _KEPT_TAGS}
     copy = client.create_run(
         experiment_id, start_time=run.info.start_time, tags={**kept, **tags}, run_name=run.info.run_name
@@ -72,34 +128,33 @@ def _copy_run(
     for start in range(0, len(params), _PARAMS_BATCH):
         client.log_batch(copy.info.run_id, params=params[start : start + _PARAMS_BATCH])
     # The run's own record of where its artifacts are is a path inside the container.
-    artifacts = store / run.info.experiment_id / run.info.run_id / "artifacts"
-    if artifacts.is_dir():
-        target = client.get_run(copy.info.run_id).info.artifact_uri
-        if target is not None:
-            shutil.copytree(artifacts, _read_path(target), dirs_exist_ok=True, symlinks=True)
+    artifacts = found.folder / "artifacts"
+    target = client.get_run(copy.info.run_id).info.artifact_uri
+    if artifacts.is_dir() and target is not None:
+        shutil.copytree(artifacts, _read_path(target), dirs_exist_ok=True, symlinks=True)
     status = "KILLED" if run.info.status == "RUNNING" else run.info.status
     client.set_terminated(copy.info.run_id, status=status, end_time=run.info.end_time)
 
 
-def _has_runs(store: pathlib.Path) -> bool:
-    return any(store.glob("*/*/meta.yaml"))
+def _list_runs(store: pathlib.Path) -> list[_Run]:
+    """The runs of a store, oldest first; a killed container may have left one whose description is not whole."""
+    import yaml
 
-
-def _list_runs(client: MlflowClient) -> Iterable[mlflow.entities.Run]:
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    runs: list[mlflow.entities.Run] = []
-    token = None
-    while True:
-        page = client.search_runs(experiments, order_by=["attributes.start_time ASC"], page_token=token)
-        runs += page
-        token = page.token
-        if not token:
-            return runs
+    found = []
+    for meta in store.glob("*/*/meta.yaml"):
+        try:
+            content = yaml.safe_load(meta.read_text(encoding="utf-8"))
+            found.append((int(content["start_time"]), _Run(str(content["run_id"]), meta.parent)))
+        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+            if meta.parent.parent.name not in _NOT_EXPERIMENTS:
+                _LOG.warning("MLflow run %s is left out: %r", meta.parent.name, error)
+    return [run for _, run in sorted(found, key=lambda each: (each[0], each[1].id))]
 
 
 def _open_client(store: pathlib.Path) -> MlflowClient:
-    # MLflow 3 asks to be told that its file store is wanted.
+    # MLflow 3 asks to be told that its file store is wanted. It reports nothing about its use from here, unless asked.
     os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=store.as_uri())

@@ -92,7 +92,8 @@ def _find_source_problems(args: TrainingImageArgs) -> list[Problem]:
     if args.base_image and args.dockerfile:
         return [Problem("base_image", "is given together with dockerfile; give one: dockerfile, if it shall be built")]
     if not args.base_image and not args.dockerfile:
-        return [Problem("dockerfile", "is missing, and so is base_image; give one: base_image, if it is used as it is")]
+        missing = "is missing, and so is base_image; give one: base_image, if it is used as it is"
+        return [Problem("dockerfile", missing), *_find_context_problems(args)]
     if args.base_image:
         problems = []
         if re.search(r"\s", args.base_image):

@@ -73,5 +73,8 @@ def _compare_values(path: str, old: Any, new: Any, *, replaces: bool) -> dict[st
 
 
 def _join_path(path: str, key: str) -> str:
-    quoted = key.replace("\\", "\\\\").replace('"', '\\"')
+    if key.endswith("\\"):
+        # The engine takes the backslash for an escape of the closing quote.
+        return path
+    quoted = key.replace('"', '\\"')
     return f'{path}["{quoted}"]'

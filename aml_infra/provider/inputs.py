@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -45,9 +46,13 @@ def check(given: Mapping[str, Any], open_backend: OpenBackend = backends.open_ba
     """
     problems = _find_shape_problems(given)
     values = {key: value for key, value in wire.reveal(dict(given)).items() if value is not None}
+    if wire.has_secret(given.get("image")):
+        values["image"] = given["image"]
     bad = {problem.path for problem in problems}
     known = {
-        key: value for key, value in values.items() if not wire.has_unknown(value) and _to_snake_case(key) not in bad
+        key: wire.reveal(value)
+        for key, value in values.items()
+        if not wire.has_unknown(value) and _to_snake_case(key) not in bad
     }
     if "command" in known:
         problems += spec.find_command_problems(known["command"])
@@ -59,7 +64,13 @@ def check(given: Mapping[str, Any], open_backend: OpenBackend = backends.open_ba
         problems.append(Problem("on_destroy", f"is {known['onDestroy']!r}; allowed are {', '.join(ON_DESTROY)}"))
     if "source" in known:
         problems += _add_source(values, known)
-    if not wire.has_unknown(values.get("backend")) and not wire.has_unknown(values.get("backendOptions")):
+    elif wire.has_unknown(values.get("source")):
+        values |= {"sourceDigest": wire.UNKNOWN, "sourceFiles": wire.UNKNOWN}
+    if known.get("image", "image").strip() == "":
+        problems.append(Problem("image", "is empty; give the reference of an image, as in 'debian:bookworm-slim'"))
+    if wire.has_unknown(values.get("backend")) or wire.has_unknown(values.get("backendOptions")):
+        values.setdefault("imageIdentity", wire.UNKNOWN)
+    else:
         problems += _check_backend(values, known, resources, open_backend)
     return Checked(values, tuple(problems))
 
@@ -72,9 +83,10 @@ def read_backend(values: Mapping[str, Any], open_backend: OpenBackend = backends
 def read_spec(name: str, values: Mapping[str, Any]) -> RunSpec | None:
     """Checked inputs as a run spec, or None while something in the fingerprint is not known."""
     identity = ("sourceDigest", "command", "imageIdentity", "environmentVariables", "triggers")
-    if any(wire.has_unknown(values.get(key)) for key in identity) or "imageIdentity" not in values:
+    required = ("sourceDigest", "command", "imageIdentity")
+    if any(wire.has_unknown(values.get(key)) for key in identity) or any(key not in values for key in required):
         return None
-    image = values["image"]
+    image = wire.reveal(values["image"])
     return RunSpec(
         name=name,
         source_digest=values["sourceDigest"],
@@ -142,13 +154,13 @@ def _check_backend(
     try:
         backend = open_backend(name, known.get("backendOptions") or {})
         problems = backend.find_problems(resources)
-        if values.get("imageIdentity") is None and "image" in known and not problems:
+        if values.get("imageIdentity") is None and known.get("image", "").strip() and not problems:
             values["imageIdentity"] = backend.identify_image(known["image"])
     except InvalidInput as error:
         return list(error.problems)
     except BackendUnavailable as error:
         return [Problem("compute", str(error))]
-    if values.get("imageIdentity") is None and values.get("image") is wire.UNKNOWN:
+    if values.get("imageIdentity") is None and wire.has_unknown(values.get("image")):
         values["imageIdentity"] = wire.UNKNOWN
     return problems
 
@@ -159,7 +171,7 @@ def _read_resources(values: Mapping[str, Any]) -> Resources:
         cpus=_read_known(values, "cpus"),
         memory_gb=_read_known(values, "memoryGb"),
         # A fraction stays one, so that the check of its range can say so.
-        gpus=int(gpus) if gpus == int(gpus) else gpus,
+        gpus=int(gpus) if math.isfinite(gpus) and not gpus % 1 else gpus,
     )
 
 

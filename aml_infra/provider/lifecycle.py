@@ -14,6 +14,7 @@ Nothing here knows Pulumi or any service: a ``Backend`` is given, and a ``say`` 
 from __future__ import annotations
 
 import datetime
+import os
 import queue
 import threading
 from collections.abc import Callable, Mapping
@@ -27,6 +28,9 @@ from aml_infra.spec import RunSpec
 
 TAIL_LINES = 20
 """Lines of the log in the error of a run that failed."""
+
+TAIL_WIDTH = 500
+TAIL_BYTES = 64 * 1024
 
 BURST_LINES = 20
 """Lines that came while one was being said are said one by one up to this number, and together beyond it."""
@@ -145,18 +149,25 @@ def end(backend: Backend, run_id: str, *, cancel: bool, spec: Mapping[str, Any])
 def describe_failure(record: Record) -> str:
     """The error text of a run that did not complete: what, why, the log's tail, the next step."""
     state = record.state
-    try:
-        with open(record.log_path, encoding="utf-8") as log:
-            lines = log.read().splitlines()
-    except FileNotFoundError:
-        lines = []
-    tail = "".join(f"\n    {line}" for line in lines[-TAIL_LINES:])
+    tail = "".join(f"\n    {line}" for line in _read_tail(record.log_path))
     shown = f"\n  last lines of the log:{tail}" if tail else ""
     return (
         f"run {state.name} (attempt {state.attempt}) ended as {_format_end(state)}{shown}"
         f"\n  whole log: {record.log_path}"
         "\n  mend the cause and run `pulumi up` again: it makes a new attempt"
     )
+
+
+def _read_tail(path: str) -> list[str]:
+    """The last lines of a log, each cut to what a person reads: the engine takes no error of megabytes."""
+    try:
+        with open(path, "rb") as log:
+            log.seek(0, os.SEEK_END)
+            log.seek(max(0, log.tell() - TAIL_BYTES))
+            lines = log.read().decode("utf-8", "replace").splitlines()
+    except FileNotFoundError:
+        return []
+    return [line if len(line) <= TAIL_WIDTH else f"{line[:TAIL_WIDTH]} ..." for line in lines[-TAIL_LINES:]]
 
 
 def _describe(backend: Backend, spec: RunSpec) -> RunState | None:
@@ -194,6 +205,9 @@ def _see_to_end(backend: Backend, spec: RunSpec, state: RunState, say: Say, inte
     except AmlInfraError as error:
         # It was submitted: whatever stopped the watching, the state must know the run.
         raise RunUnfinished(f"run {state.name}: {error}", state) from error
+    except Exception as error:
+        # A defect of ours, and still no reason to lose the run: it is told, with its kind, and the run is in the state.
+        raise RunUnfinished(f"run {state.name}: unexpected {type(error).__name__}: {error}", state) from error
     if record.state.status is not Status.COMPLETED:
         raise RunFailed(describe_failure(record), record)
     return record

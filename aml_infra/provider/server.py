@@ -85,6 +85,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             replaces=sorted({_find_property(path) for path, change in changes.items() if change.replaces}),
             diffs=sorted({_find_property(path) for path in changes}),
             hasDetailedDiff=True,
+            deleteBeforeReplace=self._runs.must_end_first(wire.decode(request.olds), changes),
             detailedDiff={
                 path: provider_pb2.PropertyDiff(
                     kind=kinds.Value(f"{change.kind.value}_REPLACE" if change.replaces else change.kind.value),
@@ -138,9 +139,15 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         def say(text: str) -> None:
             # An engine that is gone does not end the run; the plugin notices by itself and exits.
             with contextlib.suppress(grpc.RpcError):
-                self._engine.Log(engine_pb2.LogRequest(severity=engine_pb2.INFO, message=text, urn=urn), timeout=60)
+                message = make_printable(text)
+                self._engine.Log(engine_pb2.LogRequest(severity=engine_pb2.INFO, message=message, urn=urn), timeout=60)
 
         return say
+
+
+def make_printable(text: str) -> str:
+    """``text`` as the engine can show it: its own markup for colours ends the engine where it is not one it knows."""
+    return text.replace("<{%", "<{ %")
 
 
 def find_version() -> str:
@@ -207,15 +214,16 @@ def _errors(context: grpc.ServicerContext, inputs: Any = None) -> Iterator[None]
             provider_pb2.ErrorResourceInitFailed(
                 id=error.resource_id,
                 properties=wire.encode(error.outputs),
-                reasons=[str(error)],
+                reasons=[make_printable(str(error))],
                 inputs=inputs,
             )
         )
-        status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=str(error), details=[detail])
+        # The reasons are what is shown; said once more here, a long one would not fit into the trailers.
+        status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message="the run failed", details=[detail])
         context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-        context.abort(grpc.StatusCode.UNKNOWN, str(error))
+        context.abort(grpc.StatusCode.UNKNOWN, "the run failed")
     except AmlInfraError as error:
-        context.abort(grpc.StatusCode.UNKNOWN, str(error))
+        context.abort(grpc.StatusCode.UNKNOWN, make_printable(str(error)))
 
 
 def _find_name(urn: str) -> str:

@@ -74,6 +74,13 @@ class TrainingRuns:
         """See ``diff.compare``."""
         return diff.compare(old_inputs, new_inputs, old_outputs.get("status"))
 
+    def must_end_first(self, old_outputs: Mapping[str, Any], changes: Mapping[str, Change]) -> bool:
+        """Whether the old run must be stopped before the new one starts: one that goes on would train beside it."""
+        status = old_outputs.get("status")
+        goes_on = status in {each.value for each in Status if not each.is_final}
+        cancels = old_outputs.get("onDestroy", "cancel") == "cancel"
+        return goes_on and cancels and any(change.replaces for change in changes.values())
+
     def preview(self, name: str, values: Mapping[str, Any], say: Say) -> Created:
         """What ``ensure`` would give, as far as it is known; tells the user what would happen and why."""
         spec = inputs.read_spec(name, values)
@@ -149,7 +156,7 @@ class TrainingRuns:
             **kept,
             "runId": spec.run_id,
             "fingerprint": spec.fingerprint,
-            "imageRef": spec.image,
+            "imageRef": values["image"],
             **_describe_state(state),
             **_describe_record(record),
         }

@@ -6,6 +6,7 @@ import os
 import pathlib
 import tarfile
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -129,6 +130,8 @@ def test_missing_and_empty_folders_are_refused(tmp_path: pathlib.Path) -> None:
     """The folder is named, and what to do."""
     (tmp_path / "empty").mkdir()
 
+    with pytest.raises(InvalidInput, match="source: is empty"):
+        take_snapshot("")
     assert "does not exist" in read_problems(tmp_path / "nowhere")[0]
     assert "holds no file" in read_problems(tmp_path / "empty")[0]
 
@@ -206,3 +209,130 @@ def test_digest_of_a_file_is_its_sha256(tmp_path: pathlib.Path) -> None:
     (file,) = take_snapshot(write_tree(tmp_path, {"a": "content"})).files
 
     assert file.digest == hashlib.sha256(b"content").hexdigest()
+
+
+WHITELIST_TREE = {"a.py": "", "b.txt": "", "s/a.py": "", "s/b.txt": "", "s/t/c.py": "", "s/t/d.txt": ""}
+
+
+@pytest.mark.parametrize("name", [".gitignore", ".amlignore"])
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ("*\n!*/\n!*.py\n", ["a.py", "s/a.py", "s/t/c.py"]),
+        ("*\n!*.py\n", ["a.py"]),
+        ("*\n!s/\n!*.py\n", ["a.py", "s/a.py"]),
+        ("/*\n!/s/\n/s/*\n!/s/t/\n", ["s/t/c.py", "s/t/d.txt"]),
+        ("**\n!**/\n!*.txt\n", ["b.txt", "s/b.txt", "s/t/d.txt"]),
+        ("s/**\n!s/a.py\n", ["a.py", "b.txt", "s/a.py"]),
+        ("s/**\n!s/**/\n!c.py\n", ["a.py", "b.txt", "s/t/c.py"]),
+        ("s/*\n!s/t\ns/t/*.py\n", ["a.py", "b.txt", "s/t/d.txt"]),
+        ("*/\n!s\n", ["a.py", "b.txt", "s/a.py", "s/b.txt"]),
+        ("s/**/\n", ["a.py", "b.txt", "s/a.py", "s/b.txt"]),
+        ("s/\n!s/a.py\n", ["a.py", "b.txt"]),
+    ],
+)
+def test_rules_that_take_back_are_gits(tmp_path: pathlib.Path, name: str, rules: str, expected: list[str]) -> None:
+    """A rule for a folder says nothing of what is in it; ``expected`` is what git itself lists."""
+    folder = write_tree(tmp_path, {**WHITELIST_TREE, name: rules})
+
+    assert list_paths(take_snapshot(folder)) == expected
+
+
+@pytest.mark.parametrize(
+    ("rules", "ignored"),
+    [
+        ("\ufeffx\n", "x"),
+        ("x\r\ny\r\n", "x"),
+        ("a\fb\n", "a\fb"),
+        ("a\u2028b\n", "a\u2028b"),
+        ("a\rb\n", "a\rb"),
+        ("x\t\n", "x\t"),
+        ("x \n", "x"),
+        ("x\\ \n", "x "),
+        ("x\\\t\n", "x\t"),
+        ("!\nx\n", "x"),
+        ("foo\\\nx\n", "x"),
+        ("[z-a]\nx\n", "x"),
+        ("x\n!", "x"),
+    ],
+)
+def test_an_ignore_file_is_read_as_git_reads_it(tmp_path: pathlib.Path, rules: str, ignored: str) -> None:
+    """Byte order mark, line ends, trailing blanks, and lines that match nothing."""
+    names = ["a", "b", "keep", "x", "x\t", "x ", "a\fb", "a\u2028b", "a\rb"]
+    names.remove(ignored)
+    folder = write_tree(tmp_path, dict.fromkeys([*names, ignored], ""))
+    (folder / ".gitignore").write_bytes(rules.encode())
+
+    assert sorted(list_paths(take_snapshot(folder))) == sorted(names)
+
+
+def test_names_that_are_not_utf8_are_refused_all_at_once(tmp_path: pathlib.Path) -> None:
+    """Each is named, with the fix; one that is ignored is no problem."""
+    folder = write_tree(tmp_path, {"train.py": "", ".gitignore": "*.bin\n"})
+    for name in (b"caf\xe9.py", b"d\xe9.bin"):
+        (folder / os.fsdecode(name)).touch()
+    (folder / os.fsdecode(b"f\xe9")).mkdir()
+
+    assert read_problems(folder) == [
+        "source: the name of 'caf\\udce9.py' is not UTF-8; rename it or ignore it",
+        "source: the name of 'f\\udce9' is not UTF-8; rename it or ignore it",
+    ]
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Makes files and folders unreadable, for root too, which the file system would let in."""
+    real_open, real_scandir = pathlib.Path.open, os.scandir
+
+    def check(path: object) -> None:
+        if os.path.basename(str(path)) in names:
+            raise PermissionError(13, "Permission denied", str(path))
+
+    def open_path(self: pathlib.Path, *args: Any, **options: Any) -> Any:
+        check(self)
+        return real_open(self, *args, **options)
+
+    def scan(path: Any) -> Any:
+        check(path)
+        return real_scandir(path)
+
+    monkeypatch.setattr(pathlib.Path, "open", open_path)
+    monkeypatch.setattr(os, "scandir", scan)
+
+
+def test_what_cannot_be_read_is_refused_all_at_once(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files and folders are named beside the other problems, with the fix."""
+    folder = write_tree(tmp_path, {"a.py": "", "closed/x": "", "sub/b.py": "", "c.py": "", "x.pem": ""})
+    refuse(monkeypatch, "a.py", "b.py", "closed")
+
+    problems = read_problems(folder)
+
+    assert sorted(problem.split("'")[1] for problem in problems) == ["a.py", "closed", "sub/b.py", "x.pem"]
+    assert "source: 'a.py' cannot be read (Permission denied); make it readable, or ignore it" in problems
+
+
+@pytest.mark.parametrize("name", [".gitignore", ".amlignore"])
+def test_an_ignore_file_that_cannot_be_read_is_refused(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """It is not as if there were none, and what it would have ignored is not told."""
+    folder = write_tree(tmp_path, {name: "*.pem\n", "x.pem": "", "a.py": ""})
+    refuse(monkeypatch, name)
+
+    assert read_problems(folder) == [f"source: {name!r} cannot be read (Permission denied); make it readable"]
+
+
+def test_a_file_that_vanishes_meanwhile_is_a_problem(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the listing and each of the later looks at it."""
+    folder = write_tree(tmp_path, {"a.py": "", "b.py": ""})
+    real = pathlib.Path.lstat
+    looks: list[str] = []
+
+    def look(self: pathlib.Path) -> os.stat_result:
+        looks.append(self.name)
+        if looks.count(self.name) > 1:
+            raise FileNotFoundError(2, "No such file or directory")
+        return real(self)
+
+    monkeypatch.setattr(pathlib.Path, "lstat", look)
+
+    assert [problem.split("'")[1] for problem in read_problems(folder)] == ["a.py", "b.py"]

@@ -106,6 +106,6 @@ def test_what_a_machine_does_not_have_is_told_at_once() -> None:
     absurd = spec.find_capacity_problems(Resources(cpus=1e9, memory_gb=1e9, gpus=-1), capacity, "Docker")
 
     assert [problem.path for problem in problems] == ["cpus", "memory_gb", "gpus"]
-    assert "is 4; Docker has 2 here" in problems[0].message
+    assert "is 4; Docker has 2 processors here" in problems[0].message
     assert absurd == []
     assert spec.find_capacity_problems(Resources(cpus=2, memory_gb=4), capacity, "Docker") == []

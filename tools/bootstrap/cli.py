@@ -70,6 +70,9 @@ def _run(options: argparse.Namespace, env: dict[str, str]) -> int:
     )
     made = steps.build_steps(tools)
     only = _parse_only(options.only, options.stack, made)
+    if options.command == "output":
+        # It reads the state alone, also where Docker is not there.
+        only = [name for name in only if name in ("uv", "venv", "engine")]
     if options.command == "doctor":
         lines, healthy = doctor.build_table(made)
         print("\n".join(lines))

@@ -13,8 +13,8 @@ from tools.bootstrap import commands, errors
 Say = Callable[[str], None]
 
 
-def clear_dead(state: pathlib.Path, project: str, stack: str, names_of: Callable[[int], str | None], say: Say) -> None:
-    """Removes the locks of `stack` whose process is gone from this host.
+def clear_dead(state: pathlib.Path, project: str, stack: str, names_of: Callable[[int], str | None], say: Say) -> bool:
+    """Removes the locks of `stack` whose process is gone from this host; gives whether there was one.
 
     Args:
         state: the folder of the file backend.
@@ -27,6 +27,7 @@ def clear_dead(state: pathlib.Path, project: str, stack: str, names_of: Callable
         BootstrapError: a lock's process is alive, or is on another host, where nothing is known about it.
     """
     held: list[str] = []
+    cleared = False
     for file in sorted((state / ".pulumi" / "locks" / "organization" / project / stack).glob("*.json")):
         try:
             lock = json.loads(file.read_text())
@@ -52,9 +53,11 @@ def clear_dead(state: pathlib.Path, project: str, stack: str, names_of: Callable
             continue
         file.unlink(missing_ok=True)
         file.with_name(f"{file.name}.attrs").unlink(missing_ok=True)  # the file backend's own note about it
+        cleared = True
         say(f"cleared the lock of stack {stack!r}: its process {pid} is gone (it was killed; state and runs are kept)")
     if held:
         raise errors.BootstrapError("\n".join(held))
+    return cleared
 
 
 def find_program_name(runner: commands.Commands, pid: int) -> str | None:

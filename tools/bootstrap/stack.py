@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import pathlib
 from collections.abc import Mapping, Sequence
 
-from tools.bootstrap import commands, environment, errors, layout, locks, progress, stack_config
+from tools.bootstrap import cache, commands, environment, errors, layout, locks, progress, stack_config
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "up": ("up", "--yes"),
@@ -45,8 +46,9 @@ class Stack:
         """
         source = stack_config.find_source(self._places, self.name)
         project = self._read_project()
-        if self._own and action != "output":
-            locks.clear_dead(
+        was_killed = False
+        if self._own and action not in ("output", "preview"):  # those need no lock
+            was_killed = locks.clear_dead(
                 self._state,
                 project,
                 self.name,
@@ -58,6 +60,8 @@ class Stack:
                 self._commands.run(["pulumi", "stack", "init", self.name, "--no-select"], cwd=self._places.checkout)
             return self._build_engine_command(action, extra, None)
         config = self._compose(source, project)
+        if was_killed:
+            self._forget_pending_creates(config.parent / "init")
         return self._build_engine_command(action, extra, config)
 
     def _build_engine_command(self, action: str, extra: Sequence[str], config: pathlib.Path | None) -> list[str]:
@@ -95,6 +99,23 @@ class Stack:
         self._commands.run(["pulumi", "-C", folder, "stack", "init", self.name, "--no-select", "--non-interactive"])
         self._reporter.warn(f"created stack {self.name!r}")
         return stack_config.read_salt(file)
+
+    def _forget_pending_creates(self, folder: pathlib.Path) -> None:
+        """Removes what a killed engine had begun to create from the state, about which the next ones would warn.
+
+        Nothing is lost with it: a run has a deterministic id and an image a tag, by which the next `up` finds them.
+        """
+        pulumi: list[str | pathlib.Path] = ["pulumi", "-C", folder, "stack"]
+        choice = ["--stack", self.name, "--non-interactive"]
+        state = json.loads(self._commands.run([*pulumi, "export", *choice]))
+        pending = state["deployment"].get("pending_operations") or []
+        kept = [operation for operation in pending if operation["type"] != "creating"]
+        if len(kept) < len(pending):
+            state["deployment"]["pending_operations"] = kept
+            with cache.make_file(folder / "state.json", mode=0o600) as draft:
+                draft.write_text(json.dumps(state))
+            self._commands.run([*pulumi, "import", "--file", folder / "state.json", *choice])
+            (folder / "state.json").unlink()
 
     def _exists(self) -> bool:
         if self._own:

@@ -9,6 +9,7 @@ from aml_infra.backends import docker_request
 from aml_infra.backends.base import Status
 from aml_infra.spec import Resources, RunSpec
 
+LOG = {"Type": "json-file", "Config": {"max-size": "1p", "max-file": "1", "compress": "false"}}
 SPEC = RunSpec(
     name="train", source_digest="s", command=("python", "train.py"), image="image:1", image_identity="sha256:1"
 )
@@ -45,7 +46,7 @@ def test_smallest_request() -> None:
             "aml-infra.fingerprint": SPEC.fingerprint,
             "aml-infra.attempt": "1",
         },
-        "HostConfig": {"Init": True, "LogConfig": {"Type": "json-file", "Config": {}}, "ShmSize": 2147483648},
+        "HostConfig": {"Init": True, "LogConfig": LOG, "ShmSize": 2147483648},
     }
 
 
@@ -73,7 +74,7 @@ def test_full_request() -> None:
         },
         "HostConfig": {
             "Init": True,
-            "LogConfig": {"Type": "json-file", "Config": {}},
+            "LogConfig": LOG,
             "ShmSize": 2147483648,
             "NanoCpus": 1500000000,
             "Memory": 2147483648,
@@ -136,3 +137,23 @@ def test_identity_and_times_are_read_from_the_answer() -> None:
     assert (read.run_id, read.attempt, read.fingerprint) == (FULL.run_id, 2, FULL.fingerprint)
     assert read.started_at == datetime.datetime(2026, 1, 1, 10, 0, 0, 123456, tzinfo=datetime.timezone.utc)
     assert read.finished_at == datetime.datetime(2026, 1, 1, 10, 0, 30, 500000, tzinfo=datetime.timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("reference", "digest"),
+    [
+        ("python:3.12", "sha256:hub"),
+        ("docker.io/library/python:3.12", "sha256:hub"),
+        ("library/python", "sha256:hub"),
+        ("docker.io/python:3.12", "sha256:hub"),
+        ("acr.example/team/python:3.12", "sha256:acr"),
+        ("localhost:5000/python", "sha256:id"),
+        ("team/python", "sha256:id"),
+        ("python@sha256:pinned", "sha256:pinned"),
+    ],
+)
+def test_an_image_has_the_digest_of_the_repository_it_is_named_by(reference: str, digest: str) -> None:
+    """However Docker Hub's name is spelt; another registry's digest is not taken for it."""
+    image = {"Id": "sha256:id", "RepoDigests": ["acr.example/team/python@sha256:acr", "python@sha256:hub"]}
+
+    assert docker_request.read_image_digest(reference, image) == digest

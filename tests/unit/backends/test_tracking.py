@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import concurrent.futures
 import pathlib
 
 import pytest
@@ -69,6 +70,44 @@ def test_a_run_that_was_left_open_was_killed(store: pathlib.Path, tmp_path: path
     tracking.copy_runs(store, tmp_path / "mlruns", {})
 
     assert [run.info.status for run in list_runs(tmp_path / "mlruns")] == ["KILLED"]
+
+
+def test_what_a_killed_run_left_half_written_is_left_out(store: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """A metric that was cut off, one that is no number and a run without a description: the rest is read."""
+    (run,) = list_runs(store)
+    folder = store / run.info.experiment_id / run.info.run_id
+    (folder / "metrics" / "cut").write_text("17000")
+    (folder / "metrics" / "loss").write_text("17000 nan 0\n")
+    broken = store / run.info.experiment_id / ("0" * 32)
+    broken.mkdir()
+    (broken / "meta.yaml").write_text("")
+
+    tracking.copy_runs(store, tmp_path / "mlruns", {})
+
+    assert tracking.read_metrics(store) == {"accuracy": 0.9}
+
+
+def test_an_experiment_that_was_deleted_is_restored(store: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """What somebody deleted on MLflow's page does not stop the next run of it."""
+    target = tmp_path / "mlruns"
+    client = MlflowClient(target.as_uri())
+    client.delete_experiment(client.create_experiment("pets"))
+
+    tracking.copy_runs(store, target, {})
+
+    assert len(list_runs(target)) == 1
+
+
+def test_many_runs_collected_at_once_make_one_experiment(store: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """Four copiers at the same time, one experiment, one run."""
+    target = tmp_path / "mlruns"
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for copying in [pool.submit(tracking.copy_runs, store, target, {}) for _ in range(4)]:
+            copying.result()
+
+    names = [experiment.name for experiment in MlflowClient(target.as_uri()).search_experiments()]
+    assert [name for name in names if name != "Default"] == ["pets"]
+    assert len(list_runs(target)) == 1
 
 
 def test_a_run_is_copied_once(store: pathlib.Path, tmp_path: pathlib.Path) -> None:

@@ -68,7 +68,7 @@ def test_the_data_folder_must_be_able_to_be_a_folder(engine: Engine, tmp_path: p
 @pytest.mark.parametrize(
     ("resources", "path", "message"),
     [
-        (Resources(cpus=4.5), "cpus", "is 4.5; Docker has 4 here"),
+        (Resources(cpus=4.5), "cpus", "is 4.5; Docker has 4 processors here"),
         (Resources(memory_gb=8.1), "memory_gb", "is 8.1; Docker has 8.0 GB here"),
         (Resources(gpus=1), "gpus", "is 1; Docker has no GPU runtime here"),
     ],

@@ -152,7 +152,7 @@ def test_args_cannot_stand_in_for_components(engine: Engine, source_folder: path
         ({"image": ""}, "image", "is empty"),
         ({"environment_variables": {"1X": ""}}, "environment_variables['1X']", "is not a name"),
         ({"cpus": -1}, "cpus", "is -1; allowed is 0.01 to"),
-        ({"cpus": 99}, "cpus", "is 99; Docker has 4 here"),
+        ({"cpus": 99}, "cpus", "is 99; Docker has 4 processors here"),
         ({"memory_gb": 0}, "memory_gb", "is 0; allowed is"),
         ({"memory_gb": 1e9}, "memory_gb", "is 1e+09; allowed is"),
         ({"gpus": -1}, "gpus", "is -1; allowed are"),

@@ -35,6 +35,13 @@ def test_changed_files_are_named_each_with_its_kind() -> None:
     }
 
 
+def test_a_name_that_the_engine_cannot_quote_is_told_by_its_map() -> None:
+    """Its paths have an escape for the quote only, so that a backslash at the end would open the string again."""
+    new = {**INPUTS, "sourceFiles": {**INPUTS["sourceFiles"], "odd\\": "1", "a\\b": "2"}}  # type: ignore[dict-item]
+
+    assert list(diff.compare(INPUTS, new, "Completed")) == ['sourceFiles["a\\b"]', "sourceFiles"]
+
+
 def test_size_changes_in_place() -> None:
     """A run that completed is not repeated for a bigger machine."""
     assert diff.compare(INPUTS, {**INPUTS, "cpus": 4.0}, "Completed") == {"cpus": Change(Kind.UPDATE, replaces=False)}

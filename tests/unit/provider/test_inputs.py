@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -117,6 +118,48 @@ def test_a_known_identity_of_an_unknown_image_makes_a_fingerprint(given: dict[st
 
     assert spec is not None
     assert spec.image_identity == "key"
+
+
+def test_a_source_that_is_not_known_yet_is_left_for_later(given: dict[str, Any]) -> None:
+    """Its files are not known either, and there is no spec yet."""
+    checked = inputs.check({**given, "source": UNKNOWN}, open_fake)
+
+    assert checked.problems == ()
+    assert checked.values["sourceFiles"] is UNKNOWN
+    assert inputs.read_spec("train", checked.values) is None
+
+
+@pytest.mark.parametrize("options", [{"data_folder": UNKNOWN}, UNKNOWN])
+def test_a_place_that_is_not_known_yet_is_left_for_later(given: dict[str, Any], options: Any) -> None:
+    """The image is identified when it is known where."""
+    checked = inputs.check({**given, "backendOptions": options}, open_fake)
+
+    assert checked.values["imageIdentity"] is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"source": " "}, "source"),
+        ({"image": ""}, "image"),
+        ({"gpus": math.inf}, "gpus"),
+        ({"gpus": math.nan}, "gpus"),
+        ({"backendOptions": {"data_folder": "relative"}}, "backend_options.data_folder"),
+    ],
+)
+def test_empty_endless_and_relative_values_are_named(given: dict[str, Any], change: dict[str, Any], path: str) -> None:
+    """Each is a problem with its path, and not a crash."""
+    assert find_paths({**given, **change}) == [path]
+
+
+def test_a_secret_image_stays_one(given: dict[str, Any]) -> None:
+    """It is checked as it is, and wrapped in what goes back to the engine."""
+    checked = inputs.check({**given, "image": Secret("image:1")}, open_fake)
+    spec = inputs.read_spec("train", checked.values)
+
+    assert checked.values["image"] == Secret("image:1")
+    assert spec is not None
+    assert (spec.image, spec.image_identity) == ("image:1", "sha256:1")
 
 
 def test_secrets_are_refused_where_they_would_show(given: dict[str, Any]) -> None:

@@ -171,6 +171,28 @@ def test_a_service_that_goes_away_while_following_is_no_failure(scene: Scene) ->
     assert "a line" in scene.said
 
 
+def test_a_defect_does_not_cost_the_run(scene: Scene) -> None:
+    """Whatever goes wrong once it was submitted is told with its kind, and the run is in the state."""
+
+    class Broken(FakeBackend):
+        def collect(self, state: RunState, spec: object) -> Record:
+            raise LookupError("a defect")
+
+    with pytest.raises(RunUnfinished, match="unexpected LookupError: a defect"):
+        scene.ensure(Broken(scene.records, Script()))
+
+
+def test_the_tail_of_a_log_of_megabytes_is_short(scene: Scene) -> None:
+    """The engine takes no error of megabytes, and nobody reads one."""
+    backend = scene.backend(Script(lines=tuple("x" * 500_000 for _ in range(20)), exit_codes=(3,)))
+
+    with pytest.raises(RunFailed) as failed:
+        scene.ensure(backend)
+
+    assert "exit code 3" in str(failed.value)
+    assert len(str(failed.value)) < 16 * 1024
+
+
 def test_a_service_that_does_not_answer_submits_nothing(scene: Scene) -> None:
     """Not being able to ask is not absence."""
 

@@ -149,6 +149,28 @@ def test_a_changed_file_replaces_the_run(plugin: Plugin) -> None:
     assert list(difference.replaces) == ["sourceFiles"]
 
 
+@pytest.mark.parametrize(
+    ("status", "on_destroy", "first"),
+    [("Running", "cancel", True), ("Running", "retain", False), ("Completed", "cancel", False)],
+)
+def test_a_run_that_goes_on_ends_before_its_replacement_starts(
+    plugin: Plugin, status: str, on_destroy: str, first: bool
+) -> None:
+    """Unless it is to be retained, or has ended: the two would train side by side."""
+    inputs = plugin.check().inputs
+    olds = wire.encode({"status": status, "onDestroy": on_destroy})
+    changed = plugin.check(command=["other"]).inputs
+
+    answer = plugin.stub.Diff(provider_pb2.DiffRequest(urn=URN, id="x", olds=olds, old_inputs=inputs, news=changed))
+
+    assert answer.deleteBeforeReplace == first
+
+
+def test_markup_of_the_engine_is_harmless_in_a_log() -> None:
+    """The engine ends itself on markup that it does not know."""
+    assert server.make_printable("a <{%foo%}> b") == "a <{ %foo%}> b"
+
+
 def test_check_answers_with_every_failure(plugin: Plugin) -> None:
     """Each reason starts with the user's property path."""
     answer = plugin.check(command=[], cpus=-1)

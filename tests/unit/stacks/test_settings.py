@@ -105,7 +105,7 @@ def test_wrong_types_and_wrong_values_are_told_together(engine: Engine, settings
         "p:train.command: is 'python train.py'",
         "p:train.cpus: is 'four'",
         "p:train.on_destroy: is 'keep'",
-        f"p:train.source: {str(settings.PROJECT_FOLDER / 'nowhere')!r} does not exist",
+        f"p:train.source: {str(settings.PROJECT_FOLDER / 'nowhere')!r} does not exist, or cannot be reached",
         "p:train.gpus: is 1",
     ]
 

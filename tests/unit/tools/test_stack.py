@@ -100,11 +100,35 @@ def test_a_foreign_lock_stops_up(project: fakes.Machine) -> None:
 
 def test_a_dead_lock_does_not_stop_up(project: fakes.Machine) -> None:
     """After a kill the next `up` just goes on."""
+    _make_stack(project).build_command("up")
     lock = _lock(project, socket.gethostname())
+    (folder,) = (project.places.private / "config").glob("*/init")
+    project.commands.answer(f"pulumi -C {folder} stack export --stack local --non-interactive", '{"deployment": {}}')
 
     _make_stack(project).build_command("up")
 
     assert not lock.exists()
+
+
+def test_what_a_killed_engine_had_begun_is_forgotten(project: fakes.Machine) -> None:
+    """Pending creates leave the state with the lock, so that no `up` warns of them; other operations stay."""
+    _make_stack(project).build_command("up")
+    _lock(project, socket.gethostname())
+    pending = [{"type": "creating", "resource": {}}, {"type": "deleting", "resource": {}}]
+    imported: list[object] = []
+
+    def take(words: list[str]) -> None:
+        imported.append(json.loads(pathlib.Path(words[words.index("--file") + 1]).read_text()))
+
+    (folder,) = (project.places.private / "config").glob("*/init")
+    export = json.dumps({"deployment": {"pending_operations": pending}})
+    project.commands.answer(f"pulumi -C {folder} stack export --stack local --non-interactive", export)
+    project.commands.answer(f"pulumi -C {folder} stack import ...", effect=take)
+
+    _make_stack(project).build_command("up")
+
+    assert imported == [{"deployment": {"pending_operations": pending[1:]}}]
+    assert not (folder / "state.json").exists()
 
 
 def test_another_stack_is_the_users_own(project: fakes.Machine) -> None:
