@@ -14,7 +14,8 @@ import os
 import pathlib
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import cast
 
 from docker.utils.build import PatternMatcher
 
@@ -70,7 +71,7 @@ def read_context(folder: pathlib.Path) -> list[tuple[str, str, str]]:
 
 
 def _read_entries(folder: pathlib.Path, patterns: list[str]) -> Iterator[tuple[str, str, str]]:
-    for name in PatternMatcher(patterns).walk(str(folder)):
+    for name in _walk(folder, PatternMatcher(patterns)):
         path = folder / name
         shown = pathlib.PurePath(name).as_posix()
         status = path.lstat()
@@ -80,6 +81,23 @@ def _read_entries(folder: pathlib.Path, patterns: list[str]) -> Iterator[tuple[s
             yield shown, "link", hashlib.sha256(os.fsencode(os.readlink(path))).hexdigest()
         elif stat.S_ISREG(status.st_mode):
             yield shown, "executable" if status.st_mode & stat.S_IXUSR else "file", _hash_file(path)
+
+
+def _walk(folder: pathlib.Path, matcher: PatternMatcher) -> Iterator[str]:
+    """The files and links that no pattern takes out.
+
+    Not ``PatternMatcher.walk``: it leaves out a folder although an exception such as ``!**/README.md`` may bring
+    something below it back.
+    """
+    has_exceptions = any(pattern.exclusion for pattern in matcher.patterns)
+    # It takes text; its stubs say otherwise.
+    matches = cast("Callable[[str], bool]", matcher.matches)
+    for place, folders, files in os.walk(folder):
+        relative = os.path.relpath(place, folder)
+        prefix = "" if relative == os.curdir else relative + os.sep
+        links = [name for name in folders if os.path.islink(os.path.join(place, name))]
+        folders[:] = [name for name in folders if name not in links and (has_exceptions or not matches(prefix + name))]
+        yield from (prefix + name for name in [*files, *links] if not matches(prefix + name))
 
 
 def _read_dockerignore(path: pathlib.Path) -> list[str]:

@@ -52,6 +52,21 @@ def test_an_ignored_file_does_not_count(recipe_folder: pathlib.Path) -> None:
     assert make_recipe(recipe_folder).build_key == before
 
 
+def test_an_exception_brings_back_what_is_below_an_ignored_folder(tmp_path: pathlib.Path) -> None:
+    """What Docker's own build sees of such a folder, for a file of any depth and a link."""
+    for name in ("README.md", "s/README.md", "s/a.py", "b.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / "link").symlink_to("s")
+    (tmp_path / ".dockerignore").write_text("**\n!README.md\n!**/README.md\n!link\n")
+
+    assert [entry[:2] for entry in read_context(tmp_path)] == [
+        ("README.md", "file"),
+        ("link", "link"),
+        ("s/README.md", "file"),
+    ]
+
+
 def test_a_comment_in_the_ignore_file_does_not_count(recipe_folder: pathlib.Path) -> None:
     """Only what the ignore file does is seen."""
     before = make_recipe(recipe_folder).build_key
