@@ -118,6 +118,21 @@ class Project:
         """``pulumi up``, not waited for."""
         return self.start("up", "--yes", "--skip-preview")
 
+    def let_go(self) -> None:
+        """Lets a script that waits for the file ``go`` go on."""
+        (container,) = [each for each in self.containers() if each["State"] == "running"]
+        client = open_docker()
+        client.exec_start(client.exec_create(container["Id"], ["touch", "/workspace/go"])["Id"])
+
+    def join_and_let_go(self) -> str:
+        """An ``up`` that joins the run, which is let go then; gives its whole output."""
+        process = self.start_up()
+        joined = read_until(process, "join: ")
+        self.let_go()
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, output
+        return "".join(joined) + output
+
     def outputs(self) -> dict[str, Any]:
         """The run's outputs, by name."""
         answer = json.loads(self.pulumi("stack", "output", "--json"))
