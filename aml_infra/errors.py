@@ -72,10 +72,3 @@ class SourceChanged(AmlInfraError):
 
 class RunNotSubmitted(AmlInfraError):
     """The service refused the run, and trying again unchanged would be refused again."""
-
-
-def raise_for(problems: Iterable[Problem]) -> None:
-    """Raises ``InvalidInput`` with all of ``problems``, or returns if there are none."""
-    found = tuple(problems)
-    if found:
-        raise InvalidInput(found)

@@ -17,6 +17,7 @@ MAX_CPUS = 1024
 MAX_MEMORY_GB = 24 * 1024
 MAX_GPUS = 64
 MAX_TIMEOUT_MINUTES = 60 * 24 * 30
+ON_DESTROY = ("cancel", "retain")
 MIN_MEMORY_GB = 0.006
 """What the Docker Engine allows at the least (6 MB)."""
 
@@ -177,6 +178,13 @@ def find_environment_problems(environment: Mapping[str, str]) -> list[Problem]:
         for name in environment
         if not _VARIABLE_NAME.fullmatch(name)
     ]
+
+
+def find_on_destroy_problems(choice: str) -> list[Problem]:
+    """Problems of what is to be done with a run that has not ended when it is deleted."""
+    if choice in ON_DESTROY:
+        return []
+    return [Problem("on_destroy", f"is {choice!r}; allowed are {', '.join(ON_DESTROY)}")]
 
 
 def _find_range_problems(path: str, value: float | None, low: float, high: float, unit: str) -> list[Problem]:

@@ -20,8 +20,6 @@ from aml_infra.errors import Problem
 from aml_infra.spec import Resources
 from aml_infra.training_run import TrainingRun, TrainingRunArgs
 
-ON_DESTROY = ("cancel", "retain")
-
 OUTPUTS = {
     "run_id": "runId",
     "status": "status",
@@ -89,8 +87,7 @@ class TrainingJobArgs:
         problems += _find_command_problems(self.command)
         problems += spec.find_environment_problems(dict.fromkeys(self.environment_variables, ""))
         problems += spec.find_resource_problems(resources, self.timeout_minutes)
-        if self.on_destroy not in ON_DESTROY:
-            problems.append(Problem("on_destroy", f"is {self.on_destroy!r}; allowed are {', '.join(ON_DESTROY)}"))
+        problems += spec.find_on_destroy_problems(self.on_destroy)
         if self.image == "":
             problems.append(Problem("image", "is empty; give a TrainingImage, or the reference of an image"))
         return problems + self.compute.find_resource_problems(resources, machine)

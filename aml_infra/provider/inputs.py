@@ -20,8 +20,6 @@ from aml_infra.errors import BackendUnavailable, InvalidInput, Problem
 from aml_infra.provider import wire
 from aml_infra.spec import Resources, RunSpec
 
-ON_DESTROY = ("cancel", "retain")
-
 _MAPS = ("environmentVariables", "triggers", "tags", "backendOptions")
 _LISTS = ("command", "allowSecrets")
 _NUMBERS = ("cpus", "memoryGb", "gpus", "timeoutMinutes")
@@ -60,8 +58,7 @@ def check(given: Mapping[str, Any], open_backend: OpenBackend = backends.open_ba
         problems += spec.find_environment_problems(known["environmentVariables"])
     resources = _read_resources(known)
     problems += spec.find_resource_problems(resources, known.get("timeoutMinutes"))
-    if known.get("onDestroy", "cancel") not in ON_DESTROY:
-        problems.append(Problem("on_destroy", f"is {known['onDestroy']!r}; allowed are {', '.join(ON_DESTROY)}"))
+    problems += spec.find_on_destroy_problems(known.get("onDestroy", "cancel"))
     if "source" in known:
         problems += _add_source(values, known)
     elif wire.has_unknown(values.get("source")):

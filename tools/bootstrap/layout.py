@@ -79,11 +79,6 @@ class Layout:
     def logs(self) -> pathlib.Path:
         return self.cache / "logs"
 
-    @property
-    def search_path(self) -> list[pathlib.Path]:
-        """What the prepared environment puts in front of the user's PATH."""
-        return [self.venv / "bin", self.engine / "bin", self.uv / "bin"]
-
 
 def build_layout(checkout: pathlib.Path, env: Mapping[str, str]) -> Layout:
     """The layout that the environment asks for.
