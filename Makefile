@@ -57,6 +57,10 @@ format: ## format the code and fix what the linter can fix
 	@$(PYTHON_TOOL) ruff check --fix
 	@$(PYTHON_TOOL) ruff format
 
+.PHONY: bench
+bench: ## measure what docs/performance.md claims and write it there; ARGS=--help
+	@$(BOOTSTRAP) exec -- python -m tools.bench $(ARGS)
+
 .PHONY: doctor
 doctor: ## show what this machine has, what is missing or too old, and the fix; changes nothing
 	@$(BOOTSTRAP) doctor
