@@ -69,7 +69,7 @@ def _run(options: argparse.Namespace, env: dict[str, str]) -> int:
         book=cache.VersionBook(places, runner),
     )
     made = steps.build_steps(tools)
-    only = _parse_only(options.only, options.stack, made)
+    only = _parse_only(options.only, options.command, options.stack, made)
     if options.command == "output":
         # It reads the state alone, also where Docker is not there.
         only = [name for name in only if name in ("uv", "venv", "engine")]
@@ -102,13 +102,17 @@ def _run(options: argparse.Namespace, env: dict[str, str]) -> int:
     return 0
 
 
-def _parse_only(text: str, stack_name: str, made: steps.Steps) -> list[str]:
-    """The steps to run: those named, else all that the stack needs."""
+def _parse_only(text: str, command: str, stack_name: str, made: steps.Steps) -> list[str]:
+    """The steps to run: those named, else all that the command and the stack need."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     unknown = [name for name in names if name not in made.names]
     if unknown:
         raise errors.BootstrapError(f"--only: unknown step {', '.join(unknown)}; steps are {', '.join(made.names)}")
     if names:
         return names
-    # Images of other stacks are built where their base images can be pulled.
-    return [name for name in made.names if stack_name == environment.LOCAL_STACK or name != made.base_image.name]
+    # Images of other stacks are built where their base images can be pulled; tests are run by `exec`.
+    unwanted = {
+        *([] if stack_name == environment.LOCAL_STACK else [made.base_image.name]),
+        *([] if command == "exec" else [made.registry.name]),
+    }
+    return [name for name in made.names if name not in unwanted]

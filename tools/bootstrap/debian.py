@@ -37,6 +37,20 @@ def is_debian(release_file: pathlib.Path = _RELEASE) -> bool:
     return bool(names & {"debian", "ubuntu"})
 
 
+def unpack(runner: commands.Commands, package: str, folder: pathlib.Path, hear: Callable[[str], None]) -> None:
+    """Unpacks a package into `folder` without installing it: nothing of it is started or configured.
+
+    Raises:
+        CommandError: apt-get failed; its words are in the text.
+    """
+    with _apt:
+        runner.attempt(["apt-get", "update"], on_line=hear)
+        runner.run(["apt-get", "download", package], cwd=folder, on_line=hear)
+    for archive in folder.glob("*.deb"):
+        runner.run(["dpkg-deb", "--extract", archive, folder], on_line=hear)
+        archive.unlink()
+
+
 def install(runner: commands.Commands, packages: list[str], hear: Callable[[str], None]) -> None:
     """Installs packages, after a look at what the package servers have now.
 

@@ -16,7 +16,7 @@ def build_table(made: steps.Steps) -> tuple[list[str], bool]:
                 "ok" if finding.ready else "too old" if finding.version or "older than" in finding.text else "missing"
             )
             rows.append((each.name, state, finding.version, finding.text))
-            if not finding.ready:
+            if not finding.ready and not each.only_for_tests:
                 fixes.append(f"{each.name}: {finding.fix}")
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     lines = ["  ".join([*(row[column].ljust(widths[column]) for column in range(3)), row[3]]) for row in rows]

@@ -37,7 +37,7 @@ def build_changes(places: layout.Layout, made: steps.Steps, env: Mapping[str, st
     engine = made.pulumi.locate()
     if engine and str(engine.parent) not in path:
         front.append(str(engine.parent))
-    front.extend(str(folder) for folder in (places.engine / "bin", places.uv / "bin") if folder.is_dir())
+    front.extend(str(folder) for folder in _find_own_folders(places) if folder.is_dir())
     changes = {
         "PATH": os.pathsep.join(dict.fromkeys([*front, *path])),
         "VIRTUAL_ENV": str(places.venv),
@@ -54,6 +54,10 @@ def build_changes(places: layout.Layout, made: steps.Steps, env: Mapping[str, st
         variable = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"
         changes[variable] = env.get(variable, "true")
     return changes
+
+
+def _find_own_folders(places: layout.Layout) -> list[pathlib.Path]:
+    return [places.engine / "bin", places.uv / "bin", places.registry / "usr" / "bin"]
 
 
 def prepare(places: layout.Layout, env: Mapping[str, str], stack: str) -> None:

