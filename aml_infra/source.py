@@ -2,7 +2,8 @@
 
 Rules, in this order:
 
-1. Never part of it: version control, virtual environments, caches (``NEVER``), and the ignore files themselves.
+1. Never part of it: version control, virtual environments, caches (``file_tree.NEVER``), and the ignore files
+   themselves.
 2. ``.amlignore`` at the top of the folder decides alone; without one, the ``.gitignore`` files in the folder and
    below decide as git reads them (an ignored folder is not entered; the deeper file wins).
 3. What is left must not look like a secret, unless the user allows it by name.
@@ -16,37 +17,17 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import operator
 import os
 import pathlib
 import posixpath
-import stat
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pathspec
 
-from aml_infra import ignore_rules
+from aml_infra import file_digests, file_tree, ignore_rules, stat_cache
 from aml_infra.errors import InvalidInput, Problem, SourceChanged
-
-NEVER = (
-    ".git",
-    ".hg",
-    ".svn",
-    ".venv",
-    ".tox",
-    ".nox",
-    "__pycache__",
-    "*.py[co]",
-    ".ipynb_checkpoints",
-    ".pytest_cache",
-    ".mypy_cache",
-    ".ruff_cache",
-    ".DS_Store",
-    ".pulumi",
-    ".amlignore",
-    ".gitignore",
-)
-"""Never part of a snapshot, in gitignore syntax; a folder that holds a ``pyvenv.cfg`` is not either."""
 
 SECRET_NAMES = (
     ".env",
@@ -90,12 +71,11 @@ MAX_BYTES = 300 * 1024 * 1024
 SUMMARY_ENTRIES = 500
 """A summary with more entries than this is folded to folders."""
 
-_CHUNK = 1024 * 1024
+_SOURCE = file_tree.Words("source", ignorable=True)
+_DATA = file_tree.Words("", ignorable=False)
 
-_NEVER = pathspec.GitIgnoreSpec.from_lines(NEVER)
 
-
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class SourceFile:
     """One entry of a snapshot.
 
@@ -130,7 +110,7 @@ class Snapshot:
         whole = hashlib.sha256()
         for file in self.files:
             # NUL cannot be part of a path, so no two snapshots make the same bytes.
-            whole.update(b"\0".join((_encode(file.path), file.kind.encode(), file.digest.encode(), b"")))
+            whole.update(f"{file.path}\0{file.kind}\0{file.digest}\0".encode())
         return whole.hexdigest()
 
     def summarize(self, limit: int = SUMMARY_ENTRIES) -> dict[str, str]:
@@ -211,119 +191,58 @@ def take_snapshot(
     if not os.fspath(folder).strip():
         # The empty path would be the working folder, which nobody has asked for.
         raise InvalidInput([Problem("source", "is empty; give the folder that holds the training code")])
-    root = pathlib.Path(os.path.abspath(folder))
+    root = os.path.abspath(folder)
     if not os.path.isdir(root):
         what = "is a file" if os.path.exists(root) else "does not exist, or cannot be reached"
-        raise InvalidInput([Problem("source", f"{str(root)!r} {what}; give the folder that holds the training code")])
-    problems: list[Problem] = []
-    paths = sorted(_walk(root, problems), key=_encode)
-    problems += _find_secrets(paths, allow_secrets, _name_ignore_file(root))
-    problems += _find_oversize(_measure(root, paths, problems), max_bytes)
-    if not paths and not problems:
+        raise InvalidInput([Problem("source", f"{root!r} {what}; give the folder that holds the training code")])
+    cache = stat_cache.open_cache(f"source\0{root}", os.environ)
+    tree = file_tree.list_unignored(root, _SOURCE, cache.known, ignore_rules.build_rules(SECRET_NAMES))
+    problems = tree.problems
+    problems += _find_secrets(sorted(tree.marked), allow_secrets, _name_ignore_file(root))
+    if not (tree.files or tree.links or problems):
         problems.append(
-            Problem(
-                "source", f"{str(root)!r} holds no file that is not ignored; add the training code, or see .amlignore"
-            )
+            Problem("source", f"{root!r} holds no file that is not ignored; add the training code, or see .amlignore")
         )
-    if problems:
-        raise InvalidInput(problems)
-    return Snapshot(root=root, files=tuple(_read_files(root, paths)))
+    if problems or _add_sizes(tree.files) > max_bytes:
+        # Told before anything is read: what is too large takes long.
+        readable = _find_readable(root, tree, problems)
+        raise InvalidInput(problems + _find_oversize(readable, max_bytes))
+    return Snapshot(root=pathlib.Path(root), files=_read_tree(root, tree, _SOURCE, cache))
 
 
-def _walk(root: pathlib.Path, problems: list[Problem]) -> Iterator[str]:
-    try:
-        chosen = ignore_rules.read_rules(root / ".amlignore")
-    except OSError as error:
-        problems.append(_describe_ignore_file(".amlignore", error))
-        return
-    yield from _enter(root, "", None if chosen is None else [("", chosen)], [], problems)
+def take_data_snapshot(path: str | os.PathLike[str]) -> Snapshot:
+    """Reads data, which is a folder or a single file: nothing is ignored, and any size is allowed.
+
+    The snapshot of a single file has the file's folder as its root.
+
+    Raises:
+        InvalidInput: with every problem found, each under an empty property path: no such file or folder, nothing in
+            it, links that leave it, names that are not UTF-8, files that cannot be read.
+    """
+    if not os.fspath(path).strip():
+        raise InvalidInput([Problem("", "is empty; give a folder or a file")])
+    given = os.path.abspath(path)
+    cache = stat_cache.open_cache(f"data\0{given}", os.environ)
+    if os.path.isdir(given):
+        tree = file_tree.list_all(given, _DATA, cache.known)
+        if not (tree.files or tree.links or tree.problems):
+            tree.problems.append(Problem("", f"{given!r} holds no file; add the data, or give another folder"))
+        if tree.problems:
+            raise InvalidInput(tree.problems)
+        return Snapshot(root=pathlib.Path(given), files=_read_tree(given, tree, _DATA, cache))
+    # The path itself may be a link, as that of a folder may.
+    real = os.path.realpath(given)
+    tree = file_tree.list_one(real, _DATA, cache.known)
+    if tree.problems:
+        raise InvalidInput(tree.problems)
+    (file,) = _read_tree(os.path.dirname(real), tree, _DATA, cache)
+    folder, name = os.path.split(given)
+    return Snapshot(root=pathlib.Path(folder), files=(dataclasses.replace(file, path=name),))
 
 
-def _enter(
-    root: pathlib.Path,
-    folder: str,
-    chosen: list[tuple[str, ignore_rules.Rules]] | None,
-    inherited: list[tuple[str, ignore_rules.Rules]],
-    problems: list[Problem],
-) -> Iterator[str]:
-    """Paths in ``folder`` by the rules ``chosen``, or, without them, by those ``inherited`` and its own."""
-    try:
-        own = ignore_rules.read_rules(root / folder / ".gitignore") if chosen is None else None
-    except OSError as error:
-        # The folder is left out: without its rules, more would be told than is wrong.
-        problems.append(_describe_ignore_file(posixpath.join(folder, ".gitignore"), error))
-        return
-    here = inherited if own is None else [*inherited, (folder, own)]
-    try:
-        with os.scandir(root / folder) as entries:
-            listed = sorted((posixpath.join(folder, entry.name), _find_kind(entry)) for entry in entries)
-    except OSError as error:
-        problems.append(_describe_unreadable(folder or ".", error))
-        return
-    for path, kind in listed:
-        shown = path + "/" if kind == "folder" else path
-        if _NEVER.match_file(shown) or ignore_rules.is_ignored(shown, here if chosen is None else chosen):
-            continue
-        if kind != "folder" or not _is_utf8(path):
-            problems.extend(_find_entry_problems(root, path, kind))
-            if kind != "other" and _is_utf8(path):
-                yield path
-        elif not os.path.exists(root / path / "pyvenv.cfg"):
-            yield from _enter(root, path, chosen, here, problems)
-
-
-def _find_entry_problems(root: pathlib.Path, path: str, kind: str) -> list[Problem]:
-    if not _is_utf8(path):
-        return [Problem("source", f"the name of {path!r} is not UTF-8; rename it or ignore it")]
-    if kind == "other":
-        return [Problem("source", f"{path!r} is neither a file, a folder nor a link; remove it or ignore it")]
-    return _find_link_problems(root, path) if kind == "link" else []
-
-
-def _find_kind(entry: os.DirEntry[str]) -> str:
-    if entry.is_symlink():
-        return "link"
-    if entry.is_dir(follow_symlinks=False):
-        return "folder"
-    return "file" if entry.is_file(follow_symlinks=False) else "other"
-
-
-def _is_utf8(name: str) -> bool:
-    """Whether the name can be written down; Python reads the bytes that are not UTF-8 as lone surrogates."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _describe_unreadable(path: str, error: OSError) -> Problem:
-    return Problem("source", f"{path!r} cannot be read ({error.strerror or error}); make it readable, or ignore it")
-
-
-def _describe_ignore_file(path: str, error: OSError) -> Problem:
-    return Problem("source", f"{path!r} cannot be read ({error.strerror or error}); make it readable")
-
-
-def _find_link_problems(root: pathlib.Path, path: str) -> list[Problem]:
-    try:
-        target = os.readlink(root / path)
-    except OSError as error:
-        return [_describe_unreadable(path, error)]
-    resolved = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
-    if os.path.isabs(target) or resolved == ".." or resolved.startswith("../"):
-        return [
-            Problem(
-                "source",
-                f"link {path!r} leads to {target!r}, outside the source folder; copy the file in, or ignore the link",
-            )
-        ]
-    return []
-
-
-def _name_ignore_file(root: pathlib.Path) -> str:
+def _name_ignore_file(root: str) -> str:
     """The ignore file in force: an .amlignore that is added beside a .gitignore would switch that one off."""
-    alone = os.path.exists(root / ".gitignore") and not os.path.exists(root / ".amlignore")
+    alone = os.path.exists(f"{root}/.gitignore") and not os.path.exists(f"{root}/.amlignore")
     return ".gitignore" if alone else ".amlignore"
 
 
@@ -337,23 +256,24 @@ def _find_secrets(paths: Sequence[str], allow: Sequence[str], ignore_file: str) 
             "or allow it with allow_secrets",
         )
         for path in paths
-        if secrets.match_file(path) and not allowed.match_file(path)
+        if secrets.match_file(ignore_rules.spell(path)) and not allowed.match_file(ignore_rules.spell(path))
     ]
 
 
-def _measure(root: pathlib.Path, paths: Sequence[str], problems: list[Problem]) -> dict[str, int]:
-    """Maps paths to sizes; what cannot be opened is a problem, told now with the others, before all is read."""
-    sizes = {}
-    for path in paths:
-        full = root / path
+def _add_sizes(files: Iterable[file_digests.Found]) -> int:
+    return sum(stamp[2] for _, _, stamp, _ in files)
+
+
+def _find_readable(root: str, tree: file_tree.Tree, problems: list[Problem]) -> dict[str, int]:
+    """Maps paths to sizes; what cannot be opened is a problem, told with the others."""
+    sizes = {path: len(_encode(target)) for path, target in tree.links}
+    for path, _, stamp, _ in tree.files:
         try:
-            status = full.lstat()
-            if stat.S_ISREG(status.st_mode):
-                full.open("rb").close()
+            file_digests.check_readable(f"{root}/{path}")
         except OSError as error:
-            problems.append(_describe_unreadable(path, error))
+            problems.append(_SOURCE.describe_unreadable(path, error))
         else:
-            sizes[path] = status.st_size
+            sizes[path] = stamp[2]
     return sizes
 
 
@@ -372,31 +292,23 @@ def _find_oversize(sizes: Mapping[str, int], max_bytes: int) -> list[Problem]:
     ]
 
 
-def _read_files(root: pathlib.Path, paths: Sequence[str]) -> list[SourceFile]:
-    files, problems = [], []
-    for path in paths:
-        try:
-            files.append(_read_file(root, path))
-        except OSError as error:
-            problems.append(_describe_unreadable(path, error))
-    if problems:
-        raise InvalidInput(problems)
-    return files
-
-
-def _read_file(root: pathlib.Path, path: str) -> SourceFile:
-    full = root / path
-    status = full.lstat()
-    if stat.S_ISLNK(status.st_mode):
-        target = os.readlink(full)
-        return SourceFile(path=path, digest=_hash_text(target), size=len(_encode(target)), kind="link")
-    with full.open("rb") as stream:
-        reader = _HashingReader(stream)
-        size = 0
-        while chunk := reader.read(_CHUNK):
-            size += len(chunk)
-    kind = "executable" if status.st_mode & stat.S_IXUSR else "file"
-    return SourceFile(path=path, digest=reader.digest(), size=size, kind=kind)
+def _read_tree(
+    root: str, tree: file_tree.Tree, words: file_tree.Words, cache: stat_cache.StatCache
+) -> tuple[SourceFile, ...]:
+    """The entries of a tree, sorted by path; only what is not known to be unchanged is read."""
+    failures = file_digests.read_files(root, tree.files)
+    if failures:
+        raise InvalidInput(words.describe_unreadable(path, error) for path, error in failures)
+    files = [SourceFile(path, _hash_text(target), len(_encode(target)), "link") for path, target in tree.links]
+    files += [
+        SourceFile(path, digest.hex(), stamp[2], "executable" if is_executable else "file")
+        for path, is_executable, stamp, digest in tree.files
+        if digest is not None
+    ]
+    stat_cache.save(cache, [(stamp, digest) for _, _, stamp, digest in tree.files if digest is not None])
+    # By code points, which is by the bytes of UTF-8, too.
+    files.sort(key=operator.attrgetter("path"))
+    return tuple(files)
 
 
 class _HashingReader(io.RawIOBase):

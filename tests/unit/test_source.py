@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import builtins
 import hashlib
 import io
 import os
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from aml_infra.errors import InvalidInput, SourceChanged
-from aml_infra.source import Snapshot, take_snapshot
+from aml_infra.source import Snapshot, take_data_snapshot, take_snapshot
 
 
 def write_tree(folder: pathlib.Path, files: Mapping[str, str]) -> pathlib.Path:
@@ -281,21 +282,26 @@ def test_names_that_are_not_utf8_are_refused_all_at_once(tmp_path: pathlib.Path)
 
 def refuse(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     """Makes files and folders unreadable, for root too, which the file system would let in."""
-    real_open, real_scandir = pathlib.Path.open, os.scandir
+    real_open, real_open_file, real_scandir = builtins.open, os.open, os.scandir
 
     def check(path: object) -> None:
         if os.path.basename(str(path)) in names:
             raise PermissionError(13, "Permission denied", str(path))
 
-    def open_path(self: pathlib.Path, *args: Any, **options: Any) -> Any:
-        check(self)
-        return real_open(self, *args, **options)
+    def open_stream(path: Any, *args: Any, **options: Any) -> Any:
+        check(path)
+        return real_open(path, *args, **options)
+
+    def open_file(path: Any, *args: Any, **options: Any) -> int:
+        check(path)
+        return real_open_file(path, *args, **options)
 
     def scan(path: Any) -> Any:
         check(path)
         return real_scandir(path)
 
-    monkeypatch.setattr(pathlib.Path, "open", open_path)
+    monkeypatch.setattr(builtins, "open", open_stream)
+    monkeypatch.setattr(os, "open", open_file)
     monkeypatch.setattr(os, "scandir", scan)
 
 
@@ -321,18 +327,175 @@ def test_an_ignore_file_that_cannot_be_read_is_refused(
     assert read_problems(folder) == [f"source: {name!r} cannot be read (Permission denied); make it readable"]
 
 
-def test_a_file_that_vanishes_meanwhile_is_a_problem(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the listing and each of the later looks at it."""
-    folder = write_tree(tmp_path, {"a.py": "", "b.py": ""})
-    real = pathlib.Path.lstat
-    looks: list[str] = []
+@pytest.mark.parametrize("others", [{}, {"x.pem": ""}], ids=["alone", "beside another problem"])
+def test_a_file_that_vanishes_meanwhile_is_a_problem(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, others: Mapping[str, str]
+) -> None:
+    """Between the listing and the reading, whether or not something else is wrong."""
+    folder = write_tree(tmp_path, {"a.py": "", "b.py": "", **others})
+    real = os.open
 
-    def look(self: pathlib.Path) -> os.stat_result:
-        looks.append(self.name)
-        if looks.count(self.name) > 1:
+    def open_file(path: Any, *args: Any, **options: Any) -> int:
+        if str(path).endswith(".py"):
             raise FileNotFoundError(2, "No such file or directory")
-        return real(self)
+        return real(path, *args, **options)
 
-    monkeypatch.setattr(pathlib.Path, "lstat", look)
+    monkeypatch.setattr(os, "open", open_file)
 
-    assert [problem.split("'")[1] for problem in read_problems(folder)] == ["a.py", "b.py"]
+    assert sorted(problem.split("'")[1] for problem in read_problems(folder)) == ["a.py", "b.py", *others]
+
+
+def test_digest_of_a_snapshot_never_changes(tmp_path: pathlib.Path) -> None:
+    """The digest is part of the fingerprint of every run that was ever made."""
+    folder = write_tree(tmp_path, {"train.py": "x", "lib/é.py": "y", "run.sh": "echo"})
+    (folder / "run.sh").chmod(0o755)
+    (folder / "link").symlink_to("lib/é.py")
+
+    assert take_snapshot(folder).digest == "0a2c93a0f01bbc4dd56784f0df05cf7f4da61ceacd13d1c18526b632aeb5b470"
+
+
+ODD_NAMES = (
+    "a\nb.py",
+    "back\\slash.py",
+    "-dash.py",
+    "--",
+    " ",
+    "*",
+    "\U0001f600.py",
+    "\uffff.py",
+    "caf\u00e9.py",
+    "cafe\u0301.py",
+    "a/b.py",
+    "a-b.py",
+    "a.py",
+)
+
+
+def test_odd_names_are_kept_as_they_are_in_the_order_of_their_bytes(tmp_path: pathlib.Path) -> None:
+    """Composed and decomposed letters are two names; whatever is shipped has the name that it had."""
+    folder = write_tree(tmp_path, dict.fromkeys(ODD_NAMES, "x"))
+    stream = io.BytesIO()
+
+    snapshot = take_snapshot(folder)
+    with tarfile.open(fileobj=stream, mode="w") as tar:
+        snapshot.add_to(tar, "")
+
+    assert list_paths(snapshot) == sorted(ODD_NAMES, key=str.encode)
+    stream.seek(0)
+    with tarfile.open(fileobj=stream) as tar:
+        assert {member.name for member in tar if member.isfile()} == set(ODD_NAMES)
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ("*.py\n", ["a\nb/c.txt", "x\n", "x.py\n"]),
+        ("x\nc.txt\n", ["x\n", "x.py\n"]),
+        ("*\n!x*\n", ["x\n", "x.py\n"]),
+        ("a?b\n", ["x\n", "x.py\n"]),
+    ],
+)
+def test_a_line_feed_in_a_name_is_a_character_as_any_other(
+    tmp_path: pathlib.Path, rules: str, expected: list[str]
+) -> None:
+    """``expected`` is what git itself lists."""
+    folder = write_tree(tmp_path, {".gitignore": rules, **dict.fromkeys(["a\nb/c.txt", "x\n", "x.py\n"], "")})
+
+    assert list_paths(take_snapshot(folder)) == expected
+
+
+@pytest.mark.parametrize(
+    "path", ["a\nb/id_rsa", ".azure/a/b", "keys/x.pem/readme", ".aws/credentials", "client_secret_1.json"]
+)
+def test_secrets_are_found_by_each_part_of_a_path(tmp_path: pathlib.Path, path: str) -> None:
+    """A folder's name tells of all that is in it."""
+    (problem,) = read_problems(write_tree(tmp_path, {path: "", "train.py": ""}))
+
+    assert "looks like a secret" in problem
+
+
+@pytest.mark.parametrize(
+    "links",
+    [
+        {"here": ".", "out": "here/here/../../x"},
+        {"hidden/back": "../..", "out": "hidden/back"},
+        {"first": "second", "second": "/etc/passwd"},
+    ],
+)
+def test_links_that_leave_through_other_links_are_refused(tmp_path: pathlib.Path, links: Mapping[str, str]) -> None:
+    """Though each, as it is written, seems to stay; a link that is ignored leads out as well as any other."""
+    folder = write_tree(tmp_path / "src", {"a.py": "", ".gitignore": "hidden\n"})
+    for name, target in links.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).symlink_to(target)
+
+    problems = read_problems(folder)
+
+    assert all("outside the folder" in problem for problem in problems)
+    assert {problem.split("'")[1] for problem in problems} == {
+        name for name in links if name in ("out", "first", "second")
+    }
+
+
+def test_a_link_in_circles_stays_inside(tmp_path: pathlib.Path) -> None:
+    """It leads nowhere, which is no harm."""
+    folder = write_tree(tmp_path, {"a.py": ""})
+    (folder / "loop").symlink_to("loop")
+
+    assert list_paths(take_snapshot(folder)) == ["a.py", "loop"]
+
+
+def test_a_virtual_environment_in_data_is_data(tmp_path: pathlib.Path) -> None:
+    """In data nothing is ignored and nothing is a secret; a link inside is kept."""
+    files = {".env": "", ".gitignore": "*\n", "env/pyvenv.cfg": "", ".git/config": "", "x.pyc": "", "a.csv": "1,2"}
+    folder = write_tree(tmp_path, files)
+    (folder / "latest").symlink_to("a.csv")
+
+    snapshot = take_data_snapshot(folder)
+
+    assert list_paths(snapshot) == sorted([*files, "latest"])
+    assert snapshot.root == folder
+
+
+@pytest.mark.parametrize("name", ["a.csv", "latest"])
+def test_data_may_be_a_single_file(tmp_path: pathlib.Path, name: str) -> None:
+    """Its folder is the root, and its neighbours are not part of it; the path may be a link, as that of a folder."""
+    folder = write_tree(tmp_path, {"a.csv": "1,2", "b.csv": ""})
+    (folder / "latest").symlink_to("a.csv")
+
+    snapshot = take_data_snapshot(folder / name)
+
+    assert snapshot.root == folder
+    assert [(file.path, file.kind, file.size) for file in snapshot.files] == [(name, "file", 3)]
+    assert list(snapshot.summarize(10)) == [name]
+
+
+def make_pipe(folder: pathlib.Path) -> None:
+    """A pipe, which is neither a file, a folder nor a link."""
+    os.mkfifo(folder / "pipe")
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("", "is empty; give a folder or a file"),
+        ("nowhere", "does not exist, or cannot be reached (No such file or directory); give a folder or a file"),
+        ("empty", "holds no file; add the data"),
+        ("pipe", "'pipe' is neither a file, a folder nor a link; remove it"),
+        ("odd", "link 'odd/out' leads to"),
+    ],
+)
+def test_data_that_cannot_be_used_is_refused(tmp_path: pathlib.Path, path: str, expected: str) -> None:
+    """The caller puts the input's name in front of the path; no ignore file is offered as a way out."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "out").symlink_to("../empty")
+    make_pipe(tmp_path)
+
+    with pytest.raises(InvalidInput) as caught:
+        take_data_snapshot(tmp_path / path if path else "")
+
+    (problem,) = caught.value.problems
+    assert problem.path == ""
+    assert expected.replace("odd/", "") in problem.message
+    assert "ignore" not in problem.message
