@@ -14,21 +14,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from aml_infra.components.compute_target import ComputeTarget
     from aml_infra.components.local_docker import LocalDocker, LocalDockerArgs
+    from aml_infra.components.registry import Registry
     from aml_infra.components.training_image import TrainingImage
     from aml_infra.components.training_image_args import TrainingImageArgs
     from aml_infra.components.training_job import TrainingJob, TrainingJobArgs
     from aml_infra.components.validation import Args, validate
     from aml_infra.errors import AmlInfraError, InvalidInput, Problem
-    from aml_infra.training_run import TrainingRun, TrainingRunArgs
+    from aml_infra.training_run import DataInput, Distribution, TrainingRun, TrainingRunArgs
 
 __all__ = [
     "AmlInfraError",
     "Args",
     "ComputeTarget",
+    "DataInput",
+    "Distribution",
     "InvalidInput",
     "LocalDocker",
     "LocalDockerArgs",
     "Problem",
+    "Registry",
     "TrainingImage",
     "TrainingImageArgs",
     "TrainingJob",
@@ -42,10 +46,13 @@ _MODULES = {
     "AmlInfraError": "aml_infra.errors",
     "Args": "aml_infra.components.validation",
     "ComputeTarget": "aml_infra.components.compute_target",
+    "DataInput": "aml_infra.training_run",
+    "Distribution": "aml_infra.training_run",
     "InvalidInput": "aml_infra.errors",
     "LocalDocker": "aml_infra.components.local_docker",
     "LocalDockerArgs": "aml_infra.components.local_docker",
     "Problem": "aml_infra.errors",
+    "Registry": "aml_infra.components.registry",
     "TrainingImage": "aml_infra.components.training_image",
     "TrainingImageArgs": "aml_infra.components.training_image_args",
     "TrainingJob": "aml_infra.components.training_job",

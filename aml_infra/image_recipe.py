@@ -19,11 +19,15 @@ from typing import cast
 
 from docker.utils.build import PatternMatcher
 
+from aml_infra import source
 from aml_infra.errors import Problem
 
 BUILD_KEY_VERSION = 1
 KEY_PREFIX = 12
 """Hexadecimal digits of the build key in an image's tag."""
+
+PARTS_LIMIT = 200
+"""Most files of a context that are told one by one."""
 
 _INSTRUCTION = re.compile(r"^\s*([A-Za-z]+)(?:\s|$)")
 _DIRECTIVE = re.compile(r"^#\s*([A-Za-z]+)\s*=\s*(.+?)\s*$")
@@ -39,12 +43,16 @@ class ImageRecipe:
         context: folder of the build context; None for an empty one.
         build_args: build arguments.
         platform: as in ``linux/amd64``; None for the builder's own.
+        template: of a generated Dockerfile, the text without its ingredients; empty for one that a user wrote.
+        ingredients: of a generated Dockerfile, the digest of each thing that its text names, by the thing's name.
     """
 
     dockerfile: str
     context: pathlib.Path | None = None
     build_args: Mapping[str, str] = dataclasses.field(default_factory=dict)
     platform: str | None = None
+    template: str = ""
+    ingredients: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def build_key(self) -> str:
@@ -58,6 +66,26 @@ class ImageRecipe:
         }
         text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+    def summarize(self, limit: int = PARTS_LIMIT) -> dict[str, str]:
+        """What the build key is made of, for sentences that explain a change: short digests by the name of the part.
+
+        A context of more than ``limit`` files is folded to its folders, as in ``context/data/``.
+        """
+        context = [] if self.context is None else read_context(self.context)
+        files = [source.SourceFile(path=path, digest=digest, size=0, kind=kind) for path, kind, digest in context]
+        listed = source.Snapshot(root=pathlib.Path(), files=tuple(files)).summarize(limit)
+        return {
+            "Dockerfile": _shorten(self.template or self.dockerfile),
+            **{name: digest.removeprefix("sha256:")[:KEY_PREFIX] for name, digest in self.ingredients.items()},
+            **{f"context/{path}": value for path, value in listed.items()},
+            **{f"build_args.{name}": _shorten(value) for name, value in sorted(self.build_args.items())},
+            **({} if self.platform is None else {"platform": self.platform}),
+        }
+
+
+def _shorten(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:KEY_PREFIX]
 
 
 def read_context(folder: pathlib.Path) -> list[tuple[str, str, str]]:

@@ -1,32 +1,27 @@
-"""The run spec: a frozen description of one training run, and the rules that it must meet. No I/O, no Pulumi."""
+"""The run spec: a frozen description of one training run. No I/O, no Pulumi; ``rules`` says what is allowed in it."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from aml_infra import naming
-from aml_infra.errors import Problem
 
 FINGERPRINT_VERSION = 1
-MAX_CPUS = 1024
-MAX_MEMORY_GB = 24 * 1024
-MAX_GPUS = 64
-MAX_TIMEOUT_MINUTES = 60 * 24 * 30
-ON_DESTROY = ("cancel", "retain")
-MIN_MEMORY_GB = 0.006
-"""What the Docker Engine allows at the least (6 MB)."""
 
-_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+LARGEST_WHOLE = 2**53
+"""The engine has no whole numbers: beyond this one it would round them."""
+
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_PLACEHOLDER = re.compile(r"\$\{\{\s*(inputs|parameters)\.([A-Za-z0-9_.-]+)\s*\}\}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Resources:
-    """What one run may use. None of it is part of the fingerprint.
+    """What one worker of a run may use. None of it is part of the fingerprint.
 
     Attributes:
         cpus: processors, fractions allowed; None leaves the run unlimited.
@@ -37,91 +32,6 @@ class Resources:
     cpus: float | None = None
     memory_gb: float | None = None
     gpus: int = 0
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RunSpec:
-    """What is to be run.
-
-    Attributes:
-        name: the user's name for the run; its slug starts the run id.
-        source_digest: digest of the source snapshot (see ``aml_infra.source``).
-        command: program and arguments, run in the source folder.
-        image: reference of the image to run, as the backend's service understands it.
-        image_identity: what the image *is*: the digest of one used as it is, the build key of one built here.
-        environment: environment variables, part of the fingerprint.
-        triggers: free values whose change makes a new run.
-        resources: processors, memory, GPUs.
-        timeout_minutes: after so long the run is stopped and counts as timed out; None for no limit.
-        experiment: MLflow experiment that the run is logged under.
-        display_name: shown in place of the run id where a service can.
-        tags: free text on the run.
-    """
-
-    name: str
-    source_digest: str
-    command: tuple[str, ...]
-    image: str
-    image_identity: str
-    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    triggers: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    resources: Resources = Resources()
-    timeout_minutes: float | None = None
-    experiment: str = "Default"
-    display_name: str = ""
-    tags: Mapping[str, str] = dataclasses.field(default_factory=dict)
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256, in hexadecimal, over the part of the spec that can change the result."""
-        identity = {
-            "version": FINGERPRINT_VERSION,
-            "source": self.source_digest,
-            "command": list(self.command),
-            "image": self.image_identity,
-            "environment": dict(self.environment),
-            "triggers": dict(self.triggers),
-        }
-        # Sorted keys, no spaces and no escapes: the same bytes from every Python.
-        text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-
-    @property
-    def run_id(self) -> str:
-        """The deterministic id of the run, the same for every attempt at it."""
-        return naming.run_id(self.name, self.fingerprint)
-
-    def describe(self) -> dict[str, object]:
-        """The spec as JSON-ready data, for the run's record."""
-        return dataclasses.asdict(self)
-
-
-def find_command_problems(command: Sequence[str]) -> list[Problem]:
-    """Problems of a command: it must name a program."""
-    if isinstance(command, str):
-        return [
-            Problem("command", f"is the text {command!r}; give a list, as in ['python', 'train.py']"),
-        ]
-    if not command:
-        return [Problem("command", "is empty; give the program and its arguments, as in ['python', 'train.py']")]
-    if not command[0].strip():
-        return [Problem("command[0]", "is blank; the first word must be the program to run, as in 'python'")]
-    return [
-        Problem(f"command[{index}]", "holds a NUL character, which no program can be given; remove it")
-        for index, word in enumerate(command)
-        if "\0" in word
-    ]
-
-
-def find_resource_problems(resources: Resources, timeout_minutes: float | None) -> list[Problem]:
-    """Problems of what the run asks for: negative, absurd or not a number."""
-    problems = []
-    problems += _find_range_problems("cpus", resources.cpus, 0.01, MAX_CPUS, "processors")
-    problems += _find_range_problems("memory_gb", resources.memory_gb, MIN_MEMORY_GB, MAX_MEMORY_GB, "GB")
-    problems += _find_range_problems("timeout_minutes", timeout_minutes, 0.01, MAX_TIMEOUT_MINUTES, "minutes")
-    if not math.isfinite(resources.gpus) or resources.gpus % 1 or not 0 <= resources.gpus <= MAX_GPUS:
-        problems.append(Problem("gpus", f"is {resources.gpus}; allowed are whole numbers from 0 to {MAX_GPUS}"))
-    return problems
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -139,55 +49,183 @@ class Capacity:
     gpus: bool
 
 
-def find_capacity_problems(resources: Resources, capacity: Capacity, owner: str) -> list[Problem]:
-    """What the run asks for and ``owner`` (as in ``Docker``) does not have. What is out of any range is left out."""
-    out_of_range = {problem.path for problem in find_resource_problems(resources, None)}
-    problems = []
-    if resources.cpus is not None and resources.cpus > capacity.cpus:
-        problems.append(
-            Problem(
-                "cpus",
-                f"is {resources.cpus:g}; {owner} has {capacity.cpus:g} processors here; ask for at most that many",
-            )
-        )
-    if resources.memory_gb is not None and resources.memory_gb > capacity.memory_gb:
-        problems.append(
-            Problem(
-                "memory_gb",
-                f"is {resources.memory_gb:g}; {owner} has {capacity.memory_gb:.1f} GB here; ask for at most that much",
-            )
-        )
-    if resources.gpus and not capacity.gpus:
-        problems.append(
-            Problem(
-                "gpus",
-                f"is {resources.gpus}; {owner} has no GPU runtime here; set it to 0, or install the NVIDIA "
-                "Container Toolkit and run `sudo nvidia-ctk runtime configure --runtime=docker`",
-            )
-        )
-    return [problem for problem in problems if problem.path not in out_of_range]
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunInput:
+    """Data that a run reads.
+
+    Attributes:
+        path: an absolute path on this machine; or a URI, which only the run itself, or its service, can read.
+        version: what the data is: the digest of its content where it is on this machine, else the user's word for it.
+    """
+
+    path: str
+    version: str
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine."""
+        return not is_uri(self.path)
+
+    @property
+    def identity(self) -> str:
+        """What the fingerprint has of it: of local data only the content, wherever it lies."""
+        return self.version if self.is_local else f"{self.path} {self.version}"
 
 
-def find_environment_problems(environment: Mapping[str, str]) -> list[Problem]:
-    """Problems of environment variables: names that no shell could set."""
-    return [
-        Problem(
-            f"environment_variables[{name!r}]",
-            "is not a name for an environment variable; allowed are letters, digits and _, not starting with a digit",
-        )
-        for name in environment
-        if not _VARIABLE_NAME.fullmatch(name)
-    ]
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Demand:
+    """What a run needs of the compute that it is to run on.
+
+    Attributes:
+        resources: of each worker.
+        workers: how many there are.
+        inputs: the data that they read, by name.
+    """
+
+    resources: Resources = Resources()
+    workers: int = 1
+    inputs: Mapping[str, RunInput] = dataclasses.field(default_factory=dict)
 
 
-def find_on_destroy_problems(choice: str) -> list[Problem]:
-    """Problems of what is to be done with a run that has not ended when it is deleted."""
-    if choice in ON_DESTROY:
-        return []
-    return [Problem("on_destroy", f"is {choice!r}; allowed are {', '.join(ON_DESTROY)}")]
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """What is to be run.
+
+    Attributes:
+        name: the user's name for the run; its slug starts the run id.
+        source_digest: digest of the source snapshot (see ``aml_infra.source``).
+        command: program and arguments, run in the source folder; see ``build_command`` for what is put into it.
+        image: reference of the image to run, as the backend's service understands it.
+        image_identity: what the image *is*: the digest of one used as it is, the build key of one built here.
+        environment: environment variables, part of the fingerprint.
+        secrets: secret environment variables; their names are part of the fingerprint, their values of nothing.
+        parameters: the training's parameters, as the text that the command is given.
+        inputs: data that it reads, by name.
+        workers: how many processes train together, each with ``resources`` of its own; see ``build_worker_variables``.
+        triggers: free values whose change makes a new run.
+        resources: processors, memory, GPUs.
+        timeout_minutes: after so long the run is stopped and counts as timed out; None for no limit.
+        experiment: MLflow experiment that the run is logged under.
+        display_name: shown in place of the run id where a service can.
+        tags: free text on the run.
+    """
+
+    name: str
+    source_digest: str
+    command: tuple[str, ...]
+    image: str
+    image_identity: str
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    secrets: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    inputs: Mapping[str, RunInput] = dataclasses.field(default_factory=dict)
+    workers: int = 1
+    triggers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    resources: Resources = Resources()
+    timeout_minutes: float | None = None
+    experiment: str = "Default"
+    display_name: str = ""
+    tags: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256, in hexadecimal, over the part of the spec that can change the result."""
+        identity: dict[str, object] = {
+            "version": FINGERPRINT_VERSION,
+            "source": self.source_digest,
+            "command": list(self.command),
+            "image": self.image_identity,
+            "environment": dict(self.environment),
+            "triggers": dict(self.triggers),
+        }
+        # Only where they are used, so that a run that has none of them keeps the fingerprint that it always had.
+        if self.secrets:
+            identity["secrets"] = sorted(self.secrets)
+        if self.parameters:
+            identity["parameters"] = dict(self.parameters)
+        if self.inputs:
+            identity["inputs"] = {name: given.identity for name, given in self.inputs.items()}
+        if self.workers > 1:
+            identity["workers"] = self.workers
+        # Sorted keys, no spaces and no escapes: the same bytes from every Python.
+        text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+    @property
+    def run_id(self) -> str:
+        """The deterministic id of the run, the same for every attempt at it."""
+        return naming.run_id(self.name, self.fingerprint)
+
+    def describe(self) -> dict[str, object]:
+        """The spec as JSON-ready data, for the run's record; of secrets only the names."""
+        return {**dataclasses.asdict(self), "command": list(self.command), "secrets": sorted(self.secrets)}
 
 
-def _find_range_problems(path: str, value: float | None, low: float, high: float, unit: str) -> list[Problem]:
-    if value is None or (math.isfinite(value) and low <= value <= high):
-        return []
-    return [Problem(path, f"is {value:g}; allowed is {low:g} to {high:g} {unit}, or leave it out for no limit")]
+def format_parameter(value: str | float) -> str:
+    """A parameter as its command is given it: ``true`` and ``false``, and numbers as short as they can be.
+
+    The engine has no whole numbers, so that 1 and 1.0 are the same to it, and here.
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) <= LARGEST_WHOLE:
+        return str(int(value))
+    return value if isinstance(value, str) else repr(value)
+
+
+def is_uri(path: str) -> bool:
+    """Whether ``path`` names something that is not a file of this machine; ``C:`` is a drive of Windows."""
+    return _URI.match(path) is not None
+
+
+def list_placeholders(word: str) -> list[tuple[str, str]]:
+    """The placeholders in a word of a command, each as its kind (``inputs`` or ``parameters``) and name."""
+    return _PLACEHOLDER.findall(word)
+
+
+def build_command(spec: RunSpec, input_paths: Mapping[str, str]) -> list[str]:
+    """The command as it is run.
+
+    ``${{inputs.name}}`` and ``${{parameters.name}}`` are replaced, as Azure Machine Learning writes them; parameters
+    that the command does not name so are appended, as ``--name=value``.
+
+    Args:
+        spec: what is run.
+        input_paths: where the run finds each input.
+    """
+    values = {"inputs": input_paths, "parameters": spec.parameters}
+    named = {name for word in spec.command for kind, name in list_placeholders(word) if kind == "parameters"}
+    words = [_PLACEHOLDER.sub(lambda found: values[found[1]][found[2]], word) for word in spec.command]
+    return words + [f"--{name}={value}" for name, value in sorted(spec.parameters.items()) if name not in named]
+
+
+def build_variables(spec: RunSpec, attempt: int, input_paths: Mapping[str, str]) -> dict[str, str]:
+    """The environment variables that every backend gives a run, less its secrets; the user's own come last."""
+    return {
+        "PYTHONUNBUFFERED": "1",
+        "AML_INFRA_RUN_ID": spec.run_id,
+        "AML_INFRA_ATTEMPT": str(attempt),
+        "MLFLOW_EXPERIMENT_NAME": spec.experiment,
+        **{f"AML_INFRA_INPUT_{name}": path for name, path in input_paths.items()},
+        **spec.environment,
+    }
+
+
+def build_worker_variables(rank: int, workers: int, address: str, port: int) -> dict[str, str]:
+    """The environment variables by which several workers find one another, as ``torch.distributed`` reads them.
+
+    Args:
+        rank: which worker, counted from 0.
+        workers: how many there are.
+        address: host name of worker 0.
+        port: TCP port of worker 0.
+    """
+    return {
+        "RANK": str(rank),
+        "WORLD_SIZE": str(workers),
+        "LOCAL_RANK": "0",
+        "LOCAL_WORLD_SIZE": "1",
+        "NODE_RANK": str(rank),
+        "MASTER_ADDR": address,
+        "MASTER_PORT": str(port),
+    }

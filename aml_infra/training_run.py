@@ -12,6 +12,8 @@ from typing import Any, cast
 
 import pulumi
 
+from aml_infra import spec
+
 TYPE = "aml-infra:index:TrainingRun"
 
 _OUTPUTS = (
@@ -32,18 +34,52 @@ _OUTPUTS = (
 )
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclasses.dataclass(frozen=True)
+class DataInput:
+    """Data that a run reads.
+
+    Attributes:
+        path: a folder or a file of this machine (a relative path is taken from the program's working folder), which is
+            mounted read-only and counts by its content; or a URI, which is handed to the command as it is.
+        version: of a URI: what tells one content from another, such as a date or an ETag. Not given for a path.
+    """
+
+    path: pulumi.Input[str | os.PathLike[str]]
+    version: pulumi.Input[str] | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Distribution:
+    """Several workers that train together, each with the resources of the run for itself.
+
+    Each is told by ``RANK``, ``WORLD_SIZE``, ``MASTER_ADDR`` and ``MASTER_PORT``, as ``torch.distributed`` reads them.
+
+    Attributes:
+        workers: how many there are.
+    """
+
+    workers: pulumi.Input[int]
+
+
+@dataclasses.dataclass()
 class TrainingRunArgs:
     """What to run, on what.
 
     Attributes:
         source: folder with the training code; a relative path is taken from the program's working folder.
-        command: program and arguments, run in a copy of the source folder.
+        command: program and arguments, run in a copy of the source folder. ``${{inputs.name}}`` and
+            ``${{parameters.name}}`` in it are replaced.
         image: reference of the image to run.
         image_identity: what the image is, for the fingerprint; by default the digest that ``image`` has now.
+        image_parts: short hashes of what the image is made of, by which a change is explained.
         backend: ``docker`` or ``fake``.
         backend_options: see the backend's module.
-        environment_variables: part of the fingerprint; not for secrets.
+        environment_variables: part of the fingerprint; of those that are secrets only the names.
+        parameters: of the training: text, numbers, True and False. Those that the command does not name are appended
+            to it as ``--name=value``; all are logged to MLflow.
+        inputs: data that it reads, by name: ``DataInput``, or only its path. The command finds each at
+            ``${{inputs.name}}`` and in ``AML_INFRA_INPUT_name``.
+        distribution: several workers that train together; one by default.
         triggers: free values whose change makes a new run.
         cpus: processors; by default all there are.
         memory_gb: memory in GB; by default all there is.
@@ -53,6 +89,11 @@ class TrainingRunArgs:
         display_name: shown where the service can; the resource's name by default.
         tags: free text on the run.
         allow_secrets: gitignore patterns of files that look like secrets and shall be shipped all the same.
+        require_metrics: what the metrics of a completed run must be for the update to succeed, as in
+            ``accuracy >= 0.9``. The run is kept either way.
+        retries: how many more attempts are made where the machine failed, and not the command; 0 by default.
+        wait: False lets ``pulumi up`` end when the run is submitted; a later one, or a refresh, sees its end.
+        on_interrupt: ``detach`` (default) leaves the run going after Ctrl-C, ``cancel`` stops it.
         on_destroy: ``cancel`` (default) stops a run that has not ended when the resource is deleted, ``retain``
             leaves it. Records of runs that ended are always kept.
     """
@@ -61,9 +102,13 @@ class TrainingRunArgs:
     command: pulumi.Input[Sequence[pulumi.Input[str]]]
     image: pulumi.Input[str]
     image_identity: pulumi.Input[str] | None = None
+    image_parts: pulumi.Input[Mapping[str, str]] | None = None
     backend: pulumi.Input[str] = "docker"
     backend_options: pulumi.Input[Mapping[str, pulumi.Input[str]]] | None = None
     environment_variables: pulumi.Input[Mapping[str, pulumi.Input[str]]] | None = None
+    parameters: Mapping[str, pulumi.Input[str | float | bool]] | None = None
+    inputs: Mapping[str, DataInput | pulumi.Input[str | os.PathLike[str]]] | None = None
+    distribution: Distribution | None = None
     triggers: pulumi.Input[Mapping[str, pulumi.Input[str]]] | None = None
     cpus: pulumi.Input[float] | None = None
     memory_gb: pulumi.Input[float] | None = None
@@ -73,6 +118,10 @@ class TrainingRunArgs:
     display_name: pulumi.Input[str] | None = None
     tags: pulumi.Input[Mapping[str, pulumi.Input[str]]] | None = None
     allow_secrets: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None
+    require_metrics: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None
+    retries: pulumi.Input[int] | None = None
+    wait: pulumi.Input[bool] | None = None
+    on_interrupt: pulumi.Input[str] | None = None
     on_destroy: pulumi.Input[str] | None = None
 
 
@@ -103,6 +152,10 @@ class TrainingRun(pulumi.CustomResource):
         }
         # The plugin runs in a folder of its own, so that a relative path would mean another place there.
         props["source"] = pulumi.Output.from_input(args.source).apply(_make_absolute)
+        if args.inputs is not None:
+            props["inputs"] = {input_name: _build_input(given) for input_name, given in args.inputs.items()}
+        if args.distribution is not None:
+            props["distribution"] = {"workers": args.distribution.workers}
         super().__init__(TYPE, name, {**props, **dict.fromkeys(_OUTPUTS)}, opts)
 
     @property
@@ -159,9 +212,16 @@ class TrainingRun(pulumi.CustomResource):
         return cast("pulumi.Output[Any]", pulumi.get(self, name))
 
 
+def _build_input(given: DataInput | pulumi.Input[str | os.PathLike[str]]) -> dict[str, Any]:
+    data = given if isinstance(given, DataInput) else DataInput(given)
+    path = pulumi.Output.from_input(data.path).apply(_make_absolute)
+    return {"path": path} if data.version is None else {"path": path, "version": data.version}
+
+
 def _make_absolute(path: Any) -> str:
+    text = os.fspath(path)
     # An empty path stays empty, so that the plugin can refuse it.
-    return str(os.path.abspath(path)) if os.fspath(path).strip() else ""
+    return str(os.path.abspath(text)) if text.strip() and not spec.is_uri(text) else text.strip()
 
 
 def _to_camel_case(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 
 import docker
 import docker.utils
@@ -12,3 +13,8 @@ import docker.utils
 def open_docker() -> docker.APIClient:
     """One client for all tests, so that none leaves a connection open."""
     return docker.APIClient(version="auto", **docker.utils.kwargs_from_env())
+
+
+def find_socket() -> str:
+    """The path of the socket that the daemon listens on."""
+    return os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")

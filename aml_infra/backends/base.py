@@ -1,16 +1,25 @@
 """The contract between the lifecycle of a training run and what runs it.
 
-Guarantees that every backend gives, and that tests/contract checks:
+Guarantees that every backend gives, and that tests/contract checks on each of them by name:
 
-1. ``submit`` is atomic under the attempt's name: of two submitters one wins, the other gets ``AlreadySubmitted``.
+1. **Request.** ``build_request`` is pure: what it gives depends on its arguments only, is plain data, and holds no
+   secret. ``submit`` sends it.
+2. **Submit** is atomic under the attempt's name: of two submitters one wins, the other gets ``AlreadySubmitted``.
    What is visible under the name is whole (its source is in it) and will run, or can be started by anyone.
-2. ``describe`` answers None only where the service said that there is no such run. Not being able to ask is
+3. **Describe** answers None only where the service said that there is no such run. Not being able to ask is
    ``BackendUnavailable``, never None.
-3. ``follow`` yields the lines of the log in order, from the first, none lost and none twice, also where the
-   connection was lost in between, and ends when the run has ended.
-4. ``collect`` may be called again: the record is written once, and outlives what ran it.
-5. ``cancel`` and ``remove`` may be called again, and of a run that is gone. ``remove`` keeps the record.
-6. Only errors of ``aml_infra.errors`` leave a backend.
+4. **Follow** gives the log
+
+   a. in order: lines of one worker come as it printed them;
+   b. whole: from its first line to its last, with nothing lost;
+   c. once: no line comes twice, also where the connection was lost in between;
+   d. to its end: it returns when the run has ended, and not before; of several workers, when all have.
+5. **Collect** gives the run's metrics, outputs and whole log, and may be called again: the record is written once, and
+   outlives what ran it.
+6. **Cancel** and **remove** may be called again, and of a run that is gone. ``remove`` keeps the record, and a run that
+   has not ended.
+7. **Errors.** Only those of ``aml_infra.errors`` leave a backend. A run that its machine failed, and not its command,
+   ends as ``NotResponding``.
 """
 
 from __future__ import annotations
@@ -23,9 +32,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aml_infra import naming
-from aml_infra.errors import AmlInfraError, Problem
+from aml_infra import source as sources
+from aml_infra.errors import AmlInfraError, InvalidInput, Problem, SourceChanged
 from aml_infra.source import Snapshot
-from aml_infra.spec import Resources, RunSpec
+from aml_infra.spec import Demand, RunSpec
 
 
 class Status(str, enum.Enum):
@@ -66,6 +76,7 @@ class RunState:
         finished_at: when it ended, UTC; None before.
         exit_code: of the command, where it ended by itself.
         reason: the service's own words on a failure, or empty.
+        spec: what was submitted, as ``RunSpec.describe`` gives it; empty for runs of before it was kept.
     """
 
     run_id: str
@@ -76,6 +87,7 @@ class RunState:
     finished_at: datetime.datetime | None = None
     exit_code: int | None = None
     reason: str = ""
+    spec: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -94,7 +106,6 @@ class Record:
         outputs_path: folder or URI of what the run wrote to ``outputs/``.
         portal_url: where a person looks at the run.
         log_path: the whole log.
-        spec: the run spec as data.
     """
 
     state: RunState
@@ -103,14 +114,30 @@ class Record:
     outputs_path: str
     portal_url: str
     log_path: str
-    spec: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def require_same_data(spec: RunSpec) -> None:
+    """Data of this machine must be what was fingerprinted when it is given to a run.
+
+    Raises:
+        SourceChanged: it is not.
+    """
+    for name, given in spec.inputs.items():
+        if given.is_local:
+            changed = f"inputs[{name!r}]: {given.path!r} changed while `pulumi up` ran"
+            try:
+                same = sources.take_data_snapshot(given.path).digest == given.version
+            except InvalidInput as error:
+                raise SourceChanged(f"{changed}: {error.problems[0].message}") from error
+            if not same:
+                raise SourceChanged(f"{changed}; run it again when nothing writes to it")
 
 
 class Backend(abc.ABC):
     """Submits, follows, reads and cancels runs on one kind of compute. Safe for use from several threads."""
 
     @abc.abstractmethod
-    def find_problems(self, resources: Resources) -> list[Problem]:
+    def find_problems(self, demand: Demand) -> list[Problem]:
         """What this compute cannot give of what is asked for, with the property paths of ``TrainingRunArgs``.
 
         A service that does not answer is a problem too: the fix is in its message.
@@ -124,6 +151,10 @@ class Backend(abc.ABC):
             InvalidInput: there is no such image.
             BackendUnavailable: the service does not answer.
         """
+
+    @abc.abstractmethod
+    def build_request(self, spec: RunSpec, attempt: int) -> Mapping[str, Any]:
+        """What ``submit`` asks of the service, as JSON-ready data: no I/O, no clock, no chance, no secret."""
 
     @abc.abstractmethod
     def submit(self, spec: RunSpec, attempt: int, snapshot: Snapshot) -> None:
@@ -149,17 +180,19 @@ class Backend(abc.ABC):
     def follow(self, state: RunState) -> Iterator[str]:
         """The attempt's log, line by line and without line ends, until it has ended. Starts it if nobody has yet.
 
+        Where several workers train, each line starts with its worker's rank, as in ``[1] ``, and when one of them
+        has failed the others are stopped.
+
         Raises:
             BackendUnavailable: the service has not answered for a minute; the run may go on all the same.
         """
 
     @abc.abstractmethod
-    def collect(self, state: RunState, spec: Mapping[str, Any]) -> Record:
+    def collect(self, state: RunState) -> Record:
         """The record of an attempt that ended, made now if that was not done yet.
 
         Args:
             state: the attempt, in a final status.
-            spec: what was run, as ``RunSpec.describe`` gives it; kept in the record as it is.
 
         Raises:
             RunGone: it was removed before it could be collected.

@@ -1,4 +1,4 @@
-"""Files and log lines into and out of a container, by the Docker Engine's archive and logs calls."""
+"""Files into and out of a container, by the Docker Engine's archive call."""
 
 from __future__ import annotations
 
@@ -7,23 +7,16 @@ import os
 import pathlib
 import posixpath
 import shutil
-import struct
 import tarfile
 import tempfile
-from collections.abc import Iterator
 
 import docker
 import docker.errors
-import requests
 
 from aml_infra.backends import docker_request
 from aml_infra.source import build_member
 
-LINE_BYTES = 1024 * 1024
-"""How much text without a line end is taken for one line."""
-
 _SPOOL_BYTES = 16 * 1024 * 1024
-_FRAME_HEAD = struct.Struct(">BxxxL")
 
 
 def add_folders(tar: tarfile.TarFile) -> None:
@@ -38,11 +31,13 @@ def add_folders(tar: tarfile.TarFile) -> None:
         tar.addfile(build_member(folder.lstrip("/"), tarfile.DIRTYPE, 0o777))
 
 
-def put_mark(client: docker.APIClient, container: str, path: str) -> None:
-    """Puts an empty file into a container."""
+def put_file(client: docker.APIClient, container: str, path: str, content: bytes = b"") -> None:
+    """Puts a small file into a container; whoever its command runs as can read it."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as tar:
-        tar.addfile(build_member(posixpath.basename(path), tarfile.REGTYPE, 0o644))
+        member = build_member(posixpath.basename(path), tarfile.REGTYPE, 0o644)
+        member.size = len(content)
+        tar.addfile(member, io.BytesIO(content))
     client.put_archive(container, posixpath.dirname(path), stream.getvalue())
 
 
@@ -134,85 +129,3 @@ def _write_member(tar: tarfile.TarFile, member: tarfile.TarInfo, path: pathlib.P
 def _leaves(name: str) -> bool:
     normal = posixpath.normpath(name)
     return posixpath.isabs(name) or normal == ".." or normal.startswith("../")
-
-
-def read_log(client: docker.APIClient, container: str) -> Iterator[str]:
-    """The lines that a container has printed and prints, until it ends.
-
-    A line comes where its end was printed, and open ends come last, so that reading again gives the same lines in the
-    same order. A progress bar, which writes over its line with carriage returns, is the line that it was last. What
-    goes on for more than ``LINE_BYTES`` without a line end is cut there: the rest of it is the next line.
-
-    Raises:
-        requests.ConnectionError, requests.exceptions.ChunkedEncodingError: the connection was lost before the log
-            had ended.
-    """
-    # A program prints to two streams, and what one has not ended yet is no part of the other's next line.
-    pending: dict[int, bytearray] = {}
-    for stream, content in _read_frames(client, container):
-        for line in _cut_lines(pending.setdefault(stream, bytearray()), content):
-            yield _decode_line(line)
-    # While the container runs, an open end may go on: as a line it would not be there when the log is read again.
-    if not _is_running(client, container):
-        for _, rest in sorted(pending.items()):
-            if rest:
-                yield _decode_line(bytes(rest))
-
-
-def _read_frames(client: docker.APIClient, container: str) -> Iterator[tuple[int, bytes]]:
-    """The pieces of a container's log, each with the number of its stream.
-
-    ``client.logs`` does not tell the streams apart, and takes a connection that was lost for the end of the log. A
-    client is a ``requests.Session``, which does see whether an answer was whole.
-    """
-    with client.get(
-        f"{client.base_url}/v{client.api_version}/containers/{container}/logs",
-        params={"stdout": "1", "stderr": "1", "follow": "1", "tail": "all"},
-        stream=True,
-        timeout=(client.timeout, None),  # a program may print nothing for hours
-    ) as response:
-        try:
-            response.raise_for_status()
-        except requests.HTTPError as error:
-            docker.errors.create_api_error_from_http_exception(error)
-        received = bytearray()
-        for chunk in response.iter_content(None):
-            received += chunk
-            start = 0
-            while len(received) - start >= _FRAME_HEAD.size:
-                stream, length = _FRAME_HEAD.unpack_from(received, start)
-                content = start + _FRAME_HEAD.size
-                if len(received) < content + length:
-                    break
-                yield stream, bytes(received[content : content + length])
-                start = content + length
-            del received[:start]
-        if received:
-            raise requests.ConnectionError(f"the log of {container} ended within a piece of it")
-
-
-def _cut_lines(pending: bytearray, content: bytes) -> Iterator[bytes]:
-    """The lines that end in ``content``, which goes on from ``pending``; what is left over is pending then."""
-    for number, part in enumerate(content.split(b"\n")):
-        if number > 0:  # a line end was before it
-            yield bytes(pending)
-            pending.clear()
-        taken = 0
-        while len(pending) + len(part) - taken > LINE_BYTES:
-            room = LINE_BYTES - len(pending)
-            yield bytes(pending) + part[taken : taken + room]
-            pending.clear()
-            taken += room
-        pending += part[taken:]
-
-
-def _is_running(client: docker.APIClient, container: str) -> bool:
-    try:
-        return bool(client.inspect_container(container)["State"]["Running"])
-    except docker.errors.NotFound:
-        return False
-
-
-def _decode_line(line: bytes) -> str:
-    shown = [part for part in line.decode("utf-8", "replace").split("\r") if part]
-    return shown[-1] if shown else ""

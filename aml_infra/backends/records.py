@@ -97,9 +97,7 @@ class RecordStore:
             latest = self.read(naming.attempt_name(run_id, attempt)) or latest
         return latest
 
-    def keep(
-        self, state: RunState, spec: Mapping[str, Any], fill: Callable[[pathlib.Path], tuple[Mapping[str, float], str]]
-    ) -> Record:
+    def keep(self, state: RunState, fill: Callable[[pathlib.Path], tuple[Mapping[str, float], str]]) -> Record:
         """The record of an attempt that ended: the one that there is, else one that is made now.
 
         It is whole or not there, and two clients that make the same one do not disturb each other: the first to end
@@ -107,7 +105,6 @@ class RecordStore:
 
         Args:
             state: how the attempt ended.
-            spec: what was run.
             fill: puts ``outputs`` and ``logs`` into the folder that it is given, and returns the run's metrics and the
                 digest of the image that ran.
 
@@ -118,7 +115,7 @@ class RecordStore:
         if known is not None:
             return known
         try:
-            self._write(state, spec, fill)
+            self._write(state, fill)
         except OSError as error:
             raise BackendUnavailable(
                 f"the record of {state.name} cannot be written below {str(self.folder)!r} ({error}); "
@@ -129,20 +126,22 @@ class RecordStore:
             raise RunGone(f"the folder of {state.name} was removed while it was written")
         return written
 
-    def _write(
-        self, state: RunState, spec: Mapping[str, Any], fill: Callable[[pathlib.Path], tuple[Mapping[str, float], str]]
-    ) -> None:
+    def _write(self, state: RunState, fill: Callable[[pathlib.Path], tuple[Mapping[str, float], str]]) -> None:
         runs = self.folder / "runs"
         runs.mkdir(parents=True, exist_ok=True)
         staging = pathlib.Path(tempfile.mkdtemp(prefix=".collecting-", dir=runs))
         try:
             metrics, image_digest = fill(staging)
-            data = _build_data(state, spec, metrics, image_digest)
+            data = _build_data(state, metrics, image_digest)
             text = json.dumps(data, indent=2, sort_keys=True, default=str)
             (staging / "record.json").write_text(text + "\n", encoding="utf-8")
             staging.chmod(0o755)
+            place = self.locate(state.name)
+            if place.exists() and not (place / "record.json").exists():
+                # Not ours, or what is left of one that somebody has taken apart: it is kept, under another name.
+                place.rename(f"{staging}-was-in-the-way")
             try:
-                staging.rename(self.locate(state.name))
+                staging.rename(place)
             except OSError:
                 if self.read(state.name) is None:
                     raise
@@ -150,9 +149,7 @@ class RecordStore:
             shutil.rmtree(staging, ignore_errors=True)
 
 
-def _build_data(
-    state: RunState, spec: Mapping[str, Any], metrics: Mapping[str, float], image_digest: str
-) -> dict[str, Any]:
+def _build_data(state: RunState, metrics: Mapping[str, float], image_digest: str) -> dict[str, Any]:
     moments = {"started_at": state.started_at, "finished_at": state.finished_at}
     return {
         "version": VERSION,
@@ -161,7 +158,6 @@ def _build_data(
         "status": state.status.value,
         "metrics": dict(metrics),
         "image_digest": image_digest,
-        "spec": dict(spec),
     }
 
 
@@ -177,6 +173,7 @@ def _parse_record(data: dict[str, Any], folder: pathlib.Path) -> Record:
         finished_at=_parse_moment(data["finished_at"]),
         exit_code=data["exit_code"],
         reason=data["reason"],
+        spec=data["spec"],
     )
     return Record(
         state=state,
@@ -185,7 +182,6 @@ def _parse_record(data: dict[str, Any], folder: pathlib.Path) -> Record:
         outputs_path=str(folder / "outputs"),
         portal_url=folder.as_uri(),
         log_path=str(folder / "logs" / LOG_NAME),
-        spec=data["spec"],
     )
 
 

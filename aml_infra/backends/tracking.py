@@ -14,7 +14,7 @@ import os
 import pathlib
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 try:
@@ -34,6 +34,8 @@ _KEPT_TAGS = ("mlflow.runName", "mlflow.source.name", "mlflow.user", "mlflow.not
 _BATCH = 1000
 """Most metrics that one call of MLflow's API takes."""
 _PARAMS_BATCH = 100
+_PARAM_LENGTH = 6000
+"""Longest value of a parameter."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,8 +70,12 @@ def read_metrics(store: pathlib.Path) -> dict[str, float]:
     return metrics
 
 
-def copy_runs(store: pathlib.Path, target: pathlib.Path, tags: dict[str, str]) -> None:
+def copy_runs(
+    store: pathlib.Path, target: pathlib.Path, tags: dict[str, str], parameters: Mapping[str, str] | None = None
+) -> None:
     """Copies every MLflow run of ``store`` into ``target``, with ``tags`` added; runs copied before are left.
+
+    ``parameters`` are added to each, where it has not logged them itself; if nothing was logged, they make a run.
 
     A run that was still open when its container ended was killed, and is copied as such. What cannot be copied is said
     and left out: it is for MLflow's page only, and no reason to fail a training.
@@ -77,15 +83,20 @@ def copy_runs(store: pathlib.Path, target: pathlib.Path, tags: dict[str, str]) -
     from mlflow.exceptions import MlflowException
 
     runs = _list_runs(store)
-    if not runs:
+    if not runs and not parameters:
         return
     source = _open_client(store)
     target.mkdir(parents=True, exist_ok=True)
     with _lock(target):
         client = _open_client(target)
+        if not runs:
+            try:
+                _log_parameters(client, tags, parameters or {})
+            except (MlflowException, OSError, ValueError) as error:
+                _LOG.warning("the parameters of %s are not logged to %s: %s", tags["aml-infra.run"], target, error)
         for run in runs:
             try:
-                _copy_run(source, client, run, {**tags, "aml-infra.origin": run.id})
+                _copy_run(source, client, run, {**tags, "aml-infra.origin": run.id}, parameters or {})
             except (MlflowException, OSError, ValueError) as error:
                 _LOG.warning("MLflow run %s is not copied to %s: %s", run.id, target, error)
 
@@ -109,9 +120,9 @@ def _find_experiment(client: MlflowClient, name: str) -> str:
     return str(experiment.experiment_id)
 
 
-def _copy_run(source: MlflowClient, client: MlflowClient, found: _Run, tags: dict[str, str]) -> None:
-    from mlflow.entities import Param
-
+def _copy_run(
+    source: MlflowClient, client: MlflowClient, found: _Run, tags: dict[str, str], parameters: Mapping[str, str]
+) -> None:
     run = source.get_run(found.id)
     experiment_id = _find_experiment(client, source.get_experiment(run.info.experiment_id).name)
     origin = f"tags.`aml-infra.origin` = '{found.id}'"
@@ -124,9 +135,7 @@ def _copy_run(source: MlflowClient, client: MlflowClient, found: _Run, tags: dic
     metrics = [metric for key in run.data.metrics for metric in source.get_metric_history(run.info.run_id, key)]
     for start in range(0, len(metrics), _BATCH):
         client.log_batch(copy.info.run_id, metrics=metrics[start : start + _BATCH])
-    params = [Param(key, value) for key, value in run.data.params.items()]
-    for start in range(0, len(params), _PARAMS_BATCH):
-        client.log_batch(copy.info.run_id, params=params[start : start + _PARAMS_BATCH])
+    _log_params(client, copy.info.run_id, {**parameters, **run.data.params})
     # The run's own record of where its artifacts are is a path inside the container.
     artifacts = found.folder / "artifacts"
     target = client.get_run(copy.info.run_id).info.artifact_uri
@@ -134,6 +143,23 @@ def _copy_run(source: MlflowClient, client: MlflowClient, found: _Run, tags: dic
         shutil.copytree(artifacts, _read_path(target), dirs_exist_ok=True, symlinks=True)
     status = "KILLED" if run.info.status == "RUNNING" else run.info.status
     client.set_terminated(copy.info.run_id, status=status, end_time=run.info.end_time)
+
+
+def _log_parameters(client: MlflowClient, tags: dict[str, str], parameters: Mapping[str, str]) -> None:
+    """A run that has parameters only, for a training that logs nothing itself."""
+    experiment_id = _find_experiment(client, tags.get("aml-infra.experiment", "Default"))
+    if not client.search_runs([experiment_id], f"tags.`aml-infra.run` = '{tags['aml-infra.run']}'", max_results=1):
+        run = client.create_run(experiment_id, tags=tags, run_name=tags["aml-infra.run"])
+        _log_params(client, run.info.run_id, parameters)
+        client.set_terminated(run.info.run_id)
+
+
+def _log_params(client: MlflowClient, run_id: str, parameters: Mapping[str, str]) -> None:
+    from mlflow.entities import Param
+
+    params = [Param(key, value[:_PARAM_LENGTH]) for key, value in parameters.items()]
+    for start in range(0, len(params), _PARAMS_BATCH):
+        client.log_batch(run_id, params=params[start : start + _PARAMS_BATCH])
 
 
 def _list_runs(store: pathlib.Path) -> list[_Run]:

@@ -9,7 +9,7 @@ import pulumi
 
 from aml_infra.components.validation import Machine
 from aml_infra.errors import Problem
-from aml_infra.spec import Resources
+from aml_infra.spec import Demand
 
 
 class ComputeTarget(Protocol):
@@ -25,6 +25,6 @@ class ComputeTarget(Protocol):
         """The backend's options, as its module documents them."""
         ...
 
-    def find_resource_problems(self, resources: Resources, machine: Machine) -> list[Problem]:
+    def find_demand_problems(self, demand: Demand, machine: Machine) -> list[Problem]:
         """What this target cannot give of what a job asks for, with the paths of ``TrainingJobArgs``."""
         ...

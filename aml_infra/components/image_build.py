@@ -9,16 +9,20 @@ So the same build is run just before it, from a hook, into the daemon's build ca
 ``pulumi up``, its failure is told in full, and what pulumi-docker-build then builds is there already. Secrets are
 needed by this build only, as a step that is in the cache is not run again; they reach buildx as files, since the
 environment cannot hold a whole CA bundle, and are never in the state.
+
+Where the image goes to a registry, this build pushes it, too: a push of minutes is as silent otherwise.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
 import re
+import subprocess
 import tempfile
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -56,6 +60,12 @@ _VIOLATION = re.compile(r"image contract: (?!met$)(.+)$")
 _STEP_ERROR = re.compile(r"#(\d+) ERROR: ")
 _SECONDS = re.compile(r"^\d+\.\d+ ")
 _NO_SHELL = re.compile(r'exec: \\?"/bin/sh\\?"')
+_PLATFORM = re.compile(r"linux/[a-z0-9]+(?:/v\d+)?")
+_CACHE_EXPORT = re.compile(r"^\s*Cache export:\s+(true|false)\s*$", re.MULTILINE)
+_INSPECT_SECONDS = 30
+
+CACHE_ONLY = ("--output", "type=cacheonly")
+"""The output of a build that makes no image."""
 
 
 class ImageNotBuilt(AmlInfraError):
@@ -72,6 +82,8 @@ class BuildRequest:
         build_args: build arguments.
         platform: None for the builder's own.
         builder: the buildx builder; the one of the daemon is called like its Docker context.
+        cache_from: specs of caches to read.
+        cache_to: specs of caches to write.
     """
 
     dockerfile: str
@@ -79,18 +91,46 @@ class BuildRequest:
     build_args: Mapping[str, str]
     platform: str | None
     builder: str
+    cache_from: Sequence[str] = ()
+    cache_to: Sequence[str] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Builder:
+    """What a buildx builder says that it can do.
+
+    Attributes:
+        platforms: what it can run a build for; empty if it does not say.
+        exports_cache: whether it can write a cache other than ``type=inline``; None if it does not say.
+    """
+
+    platforms: tuple[str, ...] = ()
+    exports_cache: bool | None = None
+
+
+def load_as(tag: str) -> tuple[str, ...]:
+    """The output of a build that makes the image ``tag`` in the Docker daemon."""
+    return ("--load", "--tag", tag)
+
+
+def push_as(tag: str) -> tuple[str, ...]:
+    """The output of a build that makes the image ``tag`` in the Docker daemon and pushes it to its registry."""
+    return ("--push", "--tag", tag)
 
 
 def build_command(
-    request: BuildRequest, buildx: str, secret_files: Mapping[str, str], *, tag: str | None = None
+    request: BuildRequest, buildx: str, secret_files: Mapping[str, str], *, output: Sequence[str] = CACHE_ONLY
 ) -> list[str]:
-    """The command that builds into the cache, or into an image called ``tag``; the Dockerfile is its standard input."""
-    command = [buildx, "build", "--builder", request.builder, "--progress", "plain"]
-    command += ["--output", "type=cacheonly"] if tag is None else ["--load", "--tag", tag]
+    """The command of a build; the Dockerfile is its standard input."""
+    command = [buildx, "build", "--builder", request.builder, "--progress", "plain", *output]
     for name, value in sorted(request.build_args.items()):
         command += ["--build-arg", f"{name}={value}"]
     if request.platform is not None:
         command += ["--platform", request.platform]
+    for spec in request.cache_from:
+        command += ["--cache-from", spec]
+    for spec in request.cache_to:
+        command += ["--cache-to", spec]
     for name, path in sorted(secret_files.items()):
         command += ["--secret", f"id={name},src={path}"]
     return [*command, "--file", "-", request.context]
@@ -102,7 +142,8 @@ async def run_build(
     secrets: Mapping[str, str],
     secret_files: Mapping[str, str],
     say: Callable[[str], None],
-    tag: str | None = None,
+    output: Sequence[str] = CACHE_ONLY,
+    environment: Mapping[str, str] | None = None,
 ) -> None:
     """Builds, and hands each line of the progress to ``say``.
 
@@ -111,7 +152,8 @@ async def run_build(
         secrets: build secrets by id, as values.
         secret_files: build secrets by id, as files that exist.
         say: takes a line of the build's progress.
-        tag: name of the image to make; by default the build only fills the cache.
+        output: what becomes of the image; by default the build only fills the cache.
+        environment: of buildx; this process's own by default.
 
     Raises:
         ImageNotBuilt: with what the image lacks, or the end of the build's output.
@@ -121,21 +163,35 @@ async def run_build(
         raise ImageNotBuilt(f"Docker's buildx {MISSING_BUILDX}")
     with tempfile.TemporaryDirectory(prefix="aml-infra-") as folder:
         files = {**secret_files, **write_secrets(secrets, pathlib.Path(folder))}
-        process = await asyncio.create_subprocess_exec(
-            *build_command(request, str(buildx), files, tag=tag),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            limit=_LINE_LIMIT,
-        )
-        try:
-            lines = await _feed(process, request.dockerfile, say)
-            code = await process.wait()
-        finally:
-            if process.returncode is None:
-                process.kill()
+        command = build_command(request, str(buildx), files, output=output)
+        code, lines = await run(command, text=request.dockerfile, say=say, environment=environment)
     if code:
         raise ImageNotBuilt(explain_failure(lines))
+
+
+async def run(
+    command: Sequence[str],
+    *,
+    text: str = "",
+    say: Callable[[str], None] = lambda _: None,
+    environment: Mapping[str, str] | None = None,
+) -> tuple[int, list[str]]:
+    """Runs ``command`` with the input ``text``; returns its exit code and its lines, of which ``say`` is told live."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        limit=_LINE_LIMIT,
+        env=environment,
+    )
+    try:
+        lines = await _feed(process, text, say)
+        code = await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    return code, lines
 
 
 def write_secrets(secrets: Mapping[str, str], folder: pathlib.Path) -> dict[str, str]:
@@ -162,6 +218,17 @@ async def _feed(process: asyncio.subprocess.Process, text: str, say: Callable[[s
     return lines
 
 
+def clear_credentials() -> None:
+    """Removes the logins that pulumi-docker-build has left in the temporary folder.
+
+    In each build it writes a Docker configuration there, with all of the user's logins and those of the image, and
+    never removes it (0.0.22). Only that file is, and only where the build has ended: its metadata are written last.
+    """
+    for metadata in pathlib.Path(tempfile.gettempdir()).glob("pulumi-docker-*/metadata.json"):
+        with contextlib.suppress(OSError):
+            metadata.with_name("config.json").unlink()
+
+
 def explain_failure(lines: Sequence[str]) -> str:
     """What a user needs to read of a failed build's output: what the image lacks, else the output's end."""
     matches = (_VIOLATION.search(line) for line in lines)
@@ -175,6 +242,9 @@ def explain_failure(lines: Sequence[str]) -> str:
     if step is None:
         return "\n".join(["the image could not be built; the build's output ends with", *lines[-TAIL_LINES:]])
     said = [line.partition(" ")[2] for line in lines if line.startswith(f"#{step} ")]
+    if said[0].startswith("pushing "):
+        refused = said[-1].removeprefix("ERROR: ")
+        return f"the image was built, but not pushed: {said[0]}: {refused}; the account must be one that may push there"
     # The step's own line is the first; what it printed has the seconds in front.
     tail = [_SECONDS.sub("", line) for line in said[1:]][-TAIL_LINES:]
     return "\n".join([f"the image could not be built; step {said[0]}", *(f"  {line}" for line in tail)])
@@ -191,18 +261,20 @@ def find_buildx() -> pathlib.Path | None:
 
 
 def _find_plugin_folders() -> Iterable[str]:
-    config = _find_docker_config()
-    extra = _read_docker_config().get("cliPluginsExtraDirs")
+    config = find_docker_config()
+    extra = read_docker_config().get("cliPluginsExtraDirs")
     return (*(extra if isinstance(extra, list) else ()), str(config / "cli-plugins"), *SYSTEM_PLUGIN_FOLDERS)
 
 
-def _find_docker_config() -> pathlib.Path:
+def find_docker_config() -> pathlib.Path:
+    """The folder of Docker's own configuration."""
     return pathlib.Path(os.environ.get("DOCKER_CONFIG") or pathlib.Path.home() / ".docker")
 
 
-def _read_docker_config() -> dict[str, object]:
+def read_docker_config() -> dict[str, object]:
+    """Docker's ``config.json``; empty if there is none."""
     try:
-        content = json.loads((_find_docker_config() / "config.json").read_text(encoding="utf-8"))
+        content = json.loads((find_docker_config() / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         # No configuration, or one that the Docker CLI complains of in its own words.
         return {}
@@ -213,7 +285,30 @@ def find_builder() -> str:
     """The builder that is part of the daemon in use: it is called like the Docker context."""
     if os.environ.get("DOCKER_HOST"):
         return "default"
-    return str(os.environ.get("DOCKER_CONTEXT") or _read_docker_config().get("currentContext") or "default")
+    return str(os.environ.get("DOCKER_CONTEXT") or read_docker_config().get("currentContext") or "default")
+
+
+def describe_builder(name: str) -> Builder:
+    """What the builder ``name`` can do; what it does not say, or says in other words, is not known."""
+    buildx = find_buildx()
+    if buildx is None:
+        return Builder()
+    try:
+        # Only with --debug it says whether it can write a cache.
+        asked = subprocess.run(  # noqa: S603 - the user's own buildx
+            [buildx, "--debug", "inspect", name],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_INSPECT_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return Builder()
+    platforms = next((line for line in asked.stdout.splitlines() if line.startswith("Platforms:")), "")
+    export = _CACHE_EXPORT.search(asked.stdout)
+    return Builder(
+        platforms=tuple(_PLATFORM.findall(platforms)), exports_cache=None if export is None else export[1] == "true"
+    )
 
 
 def find_host_ca() -> pathlib.Path | None:

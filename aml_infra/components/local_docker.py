@@ -9,11 +9,11 @@ from collections.abc import Mapping
 
 import pulumi
 
-from aml_infra import spec
+from aml_infra import rules
 from aml_infra.components import validation
 from aml_infra.components.validation import Machine
 from aml_infra.errors import Problem
-from aml_infra.spec import Resources
+from aml_infra.spec import Demand
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,12 +40,12 @@ class LocalDockerArgs:
                 )
         return problems + machine.ask_daemon("")[1]
 
-    def find_resource_problems(self, resources: Resources, machine: Machine) -> list[Problem]:
+    def find_demand_problems(self, demand: Demand, machine: Machine) -> list[Problem]:
         """What Docker here does not have of what a job asks for."""
         daemon, problems = machine.ask_daemon("compute")
         if daemon is None:
             return problems
-        return spec.find_capacity_problems(resources, daemon, "Docker")
+        return rules.find_capacity_problems(demand, daemon, "Docker")
 
 
 class LocalDocker(pulumi.ComponentResource):
@@ -73,6 +73,6 @@ class LocalDocker(pulumi.ComponentResource):
         folder = self._args.data_folder
         return {} if folder is None else {"data_folder": os.path.abspath(folder)}
 
-    def find_resource_problems(self, resources: Resources, machine: Machine) -> list[Problem]:
+    def find_demand_problems(self, demand: Demand, machine: Machine) -> list[Problem]:
         """What Docker here does not have of what a job asks for."""
-        return self._args.find_resource_problems(resources, machine)
+        return self._args.find_demand_problems(demand, machine)

@@ -6,16 +6,25 @@ import dataclasses
 import os
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pulumi
 
 from aml_infra import image_recipe
-from aml_infra.components import functions, image_build
+from aml_infra.components import functions, image_build, training_image_packages, validation
+from aml_infra.components.registry import Registry
+from aml_infra.components.training_image_packages import Packages
 from aml_infra.components.validation import Machine
 from aml_infra.errors import BackendUnavailable, Problem
 
 PLATFORMS = ("linux/amd64", "linux/arm64")
+IDENTITIES = ("build_key", "digest")
+
+CACHE_SOURCES = {"registry": "ref", "local": "src"}
+"""What each type of ``cache_from`` must say."""
+
+CACHE_TARGETS = {"registry": "ref", "local": "dest", "inline": None}
+"""What each type of ``cache_to`` must say."""
 
 _BUILD_ARG = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -23,53 +32,77 @@ _SECRET_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingImageArgs:
-    """What the image is made from: exactly one of ``base_image`` and ``dockerfile``.
+    """What the image is made from: exactly one of ``base_image``, with packages on top or without, and ``dockerfile``.
 
     Relative paths are taken from the program's working folder. All but the secrets' values must be plain values, since
     they decide at preview whether anything trains again.
 
     Attributes:
-        base_image: reference of an image that is used as it is, such as ``python:3.12-slim``.
+        base_image: reference of an image that is used as it is, such as ``python:3.12-slim``; or of the one that
+            ``conda_file`` and ``pip_requirements`` are installed in.
+        conda_file: path of a Conda environment file. The environment is made on top of ``base_image``, which must have
+            Conda >= 4.5, and its ``bin`` comes first on PATH.
+        pip_requirements: path of a pip requirements file, installed on top of ``base_image``, or in the environment of
+            ``conda_file``. It may name no other file.
         dockerfile: path of a Dockerfile; or its text, if there is a line break in it.
         context: folder of the build context, less what its ``.dockerignore`` names. By default the Dockerfile's folder;
             for a text, an empty one.
         build_args: values of the Dockerfile's ``ARG`` instructions. They stay in the image's history: not for secrets.
         build_secrets: values for ``RUN --mount=type=secret,id=...``, by id. They are neither in the image nor in the
-            state, and a changed value does not build again.
+            state, and a changed value does not build again. While ``conda_file`` and ``pip_requirements`` are installed
+            they are environment variables, such as ``PIP_INDEX_URL``.
         host_ca_secret: id of one more build secret: the file with the CAs that this machine trusts (``SSL_CERT_FILE``,
             else the system's bundle), for networks that intercept TLS. On a machine without such a file there is no
-            such secret. By default it is not given.
+            such secret. By default it is not given. pip and Conda use it for ``conda_file`` and ``pip_requirements``.
         platform: ``linux/amd64`` or ``linux/arm64``; the Docker daemon's own by default.
-        user_managed_dependencies: True (default) where the image brings all packages. False lets Azure Machine Learning
-            build a Conda environment on top, for which the image must have Conda >= 4.5.
+        user_managed_dependencies: True where the image brings all packages: the default, unless there is a
+            ``conda_file``. False lets Azure Machine Learning build a Conda environment on top, for which the image must
+            have Conda >= 4.5.
+        cache_from: BuildKit caches to read, as ``docker buildx build --cache-from`` takes them:
+            ``type=registry,ref=...``, ``type=local,src=...``. A cache that is not there is passed over.
+        cache_to: BuildKit caches to write: ``type=inline``, ``type=registry,ref=...``, ``type=local,dest=...``. Only
+            Docker's containerd image store can write others than ``type=inline``.
+        registry: where the image is pushed to, as ``<server>/<name>:<start of the build key>``. It stays there when the
+            image is deleted from the stack, as other stacks may use it. By default it is in this machine's Docker only.
+        image_identity: what the image is for a run's fingerprint. ``build_key`` (default): a recipe that is built again
+            does not train again. ``digest``: every other digest trains again, and preview does not know a new one.
     """
 
     base_image: str | None = None
+    conda_file: str | os.PathLike[str] | None = None
+    pip_requirements: str | os.PathLike[str] | None = None
     dockerfile: str | os.PathLike[str] | None = None
     context: str | os.PathLike[str] | None = None
     build_args: Mapping[str, str] = dataclasses.field(default_factory=dict)
     build_secrets: Mapping[str, pulumi.Input[str]] = dataclasses.field(default_factory=dict)
     host_ca_secret: str | None = None
     platform: str | None = None
-    user_managed_dependencies: bool = True
+    user_managed_dependencies: bool | None = None
+    cache_from: Sequence[str] = ()
+    cache_to: Sequence[str] = ()
+    registry: Registry | None = None
+    image_identity: str = "build_key"
+
+    @property
+    def needs_conda(self) -> bool:
+        """Whether the image, or its base, must have Conda."""
+        return self.conda_file is not None or self.user_managed_dependencies is False
 
     def find_problems(self, machine: Machine) -> list[Problem]:
         """Everything that is wrong with the recipe, and whether this machine can build it."""
-        problems = [*_find_source_problems(self), *_find_name_problems(self)]
-        if self.platform is not None and self.platform not in PLATFORMS:
-            problems.append(
-                Problem(
-                    "platform",
-                    f"is {self.platform!r}; allowed are {', '.join(PLATFORMS)}, or leave it out for the daemon's own",
-                )
-            )
+        base_problems = _find_base_problems(self)
+        problems = [*base_problems, *_find_source_problems(self), *_find_package_problems(self)]
+        problems += [*_find_name_problems(self), *_find_choice_problems(self), *_find_cache_problems(self)]
+        if self.registry is not None:
+            problems += [problem.under("registry") for problem in self.registry.find_problems()]
         daemon, daemon_problems = machine.ask_daemon("")
         problems += daemon_problems
         if daemon is not None:
             if image_build.find_buildx() is None:
                 problems.append(Problem("", f"Docker's buildx {image_build.MISSING_BUILDX}"))
-            if self.base_image and not problems:
-                problems += _find_base_problems(self.base_image)
+            problems += _find_builder_problems(self)
+            if self.base_image and not self.dockerfile and not base_problems and self.registry is None:
+                problems += _look_up_base(self.base_image)
         return problems
 
 
@@ -88,20 +121,112 @@ def find_context(args: TrainingImageArgs) -> pathlib.Path | None:
     return None if path is None else path.parent
 
 
-def _find_source_problems(args: TrainingImageArgs) -> list[Problem]:
+def read_packages(args: TrainingImageArgs) -> Packages:
+    """What is installed on top of the base image.
+
+    Raises:
+        InvalidInput: with everything that is wrong with the files.
+    """
+    return training_image_packages.read_packages(
+        args.conda_file, args.pip_requirements, args.build_secrets, args.host_ca_secret
+    )
+
+
+def _find_base_problems(args: TrainingImageArgs) -> list[Problem]:
     if args.base_image and args.dockerfile:
         return [Problem("base_image", "is given together with dockerfile; give one: dockerfile, if it shall be built")]
-    if not args.base_image and not args.dockerfile:
+    if args.base_image and re.search(r"\s", args.base_image):
+        return [Problem("base_image", f"is {args.base_image!r}; write it as in 'debian:bookworm-slim'")]
+    return []
+
+
+def _find_source_problems(args: TrainingImageArgs) -> list[Problem]:
+    if args.base_image:
+        if args.context is None or args.dockerfile:
+            return []
+        return [Problem("context", "is of no use with base_image, as nothing is copied in; leave it out")]
+    if not args.dockerfile:
         missing = "is missing, and so is base_image; give one: base_image, if it is used as it is"
         return [Problem("dockerfile", missing), *_find_context_problems(args)]
-    if args.base_image:
-        problems = []
-        if re.search(r"\s", args.base_image):
-            problems.append(Problem("base_image", f"is {args.base_image!r}; write it as in 'debian:bookworm-slim'"))
-        if args.context is not None:
-            problems.append(Problem("context", "is of no use with base_image, as nothing is copied in; leave it out"))
-        return problems
     return [*_find_dockerfile_problems(args), *_find_context_problems(args)]
+
+
+def _find_package_problems(args: TrainingImageArgs) -> list[Problem]:
+    given = {"conda_file": args.conda_file, "pip_requirements": args.pip_requirements}
+    problems = [
+        Problem(name, "is installed on top of a base_image only; install its packages in the dockerfile")
+        for name, file in given.items()
+        if file is not None and args.dockerfile
+    ]
+    if args.conda_file is not None and args.user_managed_dependencies:
+        problems.append(
+            Problem(
+                "user_managed_dependencies",
+                "is true, which says that the image brings all packages, but conda_file adds some; leave one out",
+            )
+        )
+    return problems + validation.collect(lambda: read_packages(args))
+
+
+def _find_choice_problems(args: TrainingImageArgs) -> list[Problem]:
+    problems = []
+    if args.platform is not None and args.platform not in PLATFORMS:
+        allowed = f"allowed are {', '.join(PLATFORMS)}, or leave it out for the daemon's own"
+        problems.append(Problem("platform", f"is {args.platform!r}; {allowed}"))
+    if args.image_identity not in IDENTITIES:
+        problems.append(
+            Problem(
+                "image_identity",
+                f"is {args.image_identity!r}; allowed are {', '.join(IDENTITIES)} (build_key by default)",
+            )
+        )
+    return problems
+
+
+def _find_cache_problems(args: TrainingImageArgs) -> list[Problem]:
+    problems = []
+    for name, specs, types in (
+        ("cache_from", args.cache_from, CACHE_SOURCES),
+        ("cache_to", args.cache_to, CACHE_TARGETS),
+    ):
+        if isinstance(specs, str):
+            problems.append(Problem(name, f"is {specs!r}, a text; give a list of such texts"))
+            continue
+        examples = ", ".join(f"type={each},{key}=..." if key else f"type={each}" for each, key in types.items())
+        for index, spec in enumerate(specs):
+            words = dict(word.partition("=")[::2] for word in spec.split(","))
+            key = types.get(words.get("type", ""), "type")
+            if words.get("type") not in types or (key and not words.get(key)):
+                problems.append(Problem(f"{name}[{index}]", f"is {spec!r}; allowed are {examples}"))
+    return problems
+
+
+def _find_builder_problems(args: TrainingImageArgs) -> list[Problem]:
+    foreign = args.platform in PLATFORMS
+    exported = [] if isinstance(args.cache_to, str) else [spec for spec in args.cache_to if "type=inline" not in spec]
+    if not foreign and not exported:
+        return []
+    builder = image_build.describe_builder(image_build.find_builder())
+    problems = []
+    if foreign and builder.platforms and args.platform not in builder.platforms:
+        problems.append(
+            Problem(
+                "platform",
+                f"is {args.platform!r}, and Docker here runs builds for {', '.join(builder.platforms)} only; build on "
+                "such a machine, or install its emulation, see https://docs.docker.com/go/build-multi-platform/",
+            )
+        )
+    if exported and builder.exports_cache is False:
+        problems += [
+            Problem(
+                f"cache_to[{index}]",
+                f"is {spec!r}, and Docker here can write type=inline only; write that, or turn on Docker's containerd "
+                "image store, see https://docs.docker.com/engine/storage/containerd/",
+            )
+            for index, spec in enumerate(args.cache_to)
+            if spec in exported
+        ]
+    return problems
 
 
 def _find_dockerfile_problems(args: TrainingImageArgs) -> list[Problem]:
@@ -158,7 +283,7 @@ def _find_name_problems(args: TrainingImageArgs) -> list[Problem]:
     return problems
 
 
-def _find_base_problems(base_image: str) -> list[Problem]:
+def _look_up_base(base_image: str) -> list[Problem]:
     try:
         functions.identify_image(base_image)
     except BackendUnavailable as error:

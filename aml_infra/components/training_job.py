@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pulumi
 
+from aml_infra import metric_gate, rules
 from aml_infra import source as sources
-from aml_infra import spec
 from aml_infra.components import validation
 from aml_infra.components.compute_target import ComputeTarget
 from aml_infra.components.local_docker import LocalDockerArgs
@@ -17,8 +18,8 @@ from aml_infra.components.training_image import TrainingImage
 from aml_infra.components.training_image_args import TrainingImageArgs
 from aml_infra.components.validation import Machine
 from aml_infra.errors import Problem
-from aml_infra.spec import Resources
-from aml_infra.training_run import TrainingRun, TrainingRunArgs
+from aml_infra.spec import Demand, Resources, RunInput
+from aml_infra.training_run import DataInput, Distribution, TrainingRun, TrainingRunArgs
 
 OUTPUTS = {
     "run_id": "runId",
@@ -46,11 +47,19 @@ class TrainingJobArgs:
     Attributes:
         source: folder with the training code, less what ``.amlignore`` (else ``.gitignore``) names; a relative path is
             taken from the program's working folder.
-        command: program and arguments, run in a copy of the source folder, as in ``["python", "train.py"]``.
+        command: program and arguments, run in a copy of the source folder, as in ``["python", "train.py"]``;
+            ``${{inputs.name}}`` and ``${{parameters.name}}`` in it are replaced.
         image: a ``TrainingImage``; or the reference of an image that is used as it is, unchecked. The args of an image
             may stand for it while the program is only validated.
         compute: a compute target, such as ``LocalDocker``; likewise.
-        environment_variables: part of the fingerprint; not for secrets.
+        parameters: of the training: text, numbers, True and False. Those that the command does not name are appended
+            to it, as in ``--lr=0.01``; all are logged to MLflow. Part of the fingerprint.
+        inputs: data that it reads, by name: ``DataInput``, or only the path of a folder or file, which is mounted
+            read-only and counts by its content. The command finds each at ``${{inputs.name}}`` and in the variable
+            ``AML_INFRA_INPUT_name``.
+        environment_variables: part of the fingerprint; of those that are secrets (``pulumi.Output.secret``) only the
+            names.
+        distribution: several workers that train together, as ``Distribution(workers=2)``; one by default.
         triggers: free values whose change makes a new run.
         cpus: processors, fractions allowed; by default all that the compute target has.
         memory_gb: memory in GB (2**30 bytes); by default all that the compute target has.
@@ -60,6 +69,11 @@ class TrainingJobArgs:
         display_name: shown where the service can; the job's name by default.
         tags: free text on the run.
         allow_secrets: gitignore patterns of source files that look like secrets and shall be shipped all the same.
+        require_metrics: what the metrics of a completed run must be for the update to succeed, as in
+            ``["accuracy >= 0.9"]``. The run is kept either way, and not repeated.
+        retries: how many more attempts are made where the machine failed, and not the command; 0 by default.
+        wait: False lets ``pulumi up`` end when the run is submitted; a later one, or a refresh, sees its end.
+        on_interrupt: ``detach`` (default) leaves the run going after Ctrl-C, ``cancel`` stops it.
         on_destroy: ``cancel`` (default) stops a run that has not ended when the job is deleted, ``retain`` leaves it.
             The records of runs that ended are always kept.
     """
@@ -68,7 +82,10 @@ class TrainingJobArgs:
     command: Sequence[pulumi.Input[str]]
     image: TrainingImage | TrainingImageArgs | str
     compute: ComputeTarget | LocalDockerArgs
+    parameters: Mapping[str, pulumi.Input[str | float | bool]] = dataclasses.field(default_factory=dict)
+    inputs: Mapping[str, DataInput | str | os.PathLike[str]] = dataclasses.field(default_factory=dict)
     environment_variables: Mapping[str, pulumi.Input[str]] = dataclasses.field(default_factory=dict)
+    distribution: Distribution | None = None
     triggers: Mapping[str, pulumi.Input[str]] = dataclasses.field(default_factory=dict)
     cpus: float | None = None
     memory_gb: float | None = None
@@ -78,19 +95,51 @@ class TrainingJobArgs:
     display_name: str | None = None
     tags: Mapping[str, pulumi.Input[str]] = dataclasses.field(default_factory=dict)
     allow_secrets: Sequence[str] = ()
+    require_metrics: Sequence[str] = ()
+    retries: int = 0
+    wait: bool = True
+    on_interrupt: str = "detach"
     on_destroy: str = "cancel"
 
     def find_problems(self, machine: Machine) -> list[Problem]:
         """Everything that is wrong with the job, and what its compute target does not have of it."""
-        resources = Resources(cpus=self.cpus, memory_gb=self.memory_gb, gpus=self.gpus)
-        problems = validation.collect(lambda: sources.take_snapshot(self.source, allow_secrets=self.allow_secrets))
-        problems += _find_command_problems(self.command)
-        problems += spec.find_environment_problems(dict.fromkeys(self.environment_variables, ""))
-        problems += spec.find_resource_problems(resources, self.timeout_minutes)
-        problems += spec.find_on_destroy_problems(self.on_destroy)
+        demand, problems = self._read_demand()
+        problems += validation.collect(lambda: sources.take_snapshot(self.source, allow_secrets=self.allow_secrets))
+        problems += _find_command_problems(self)
+        problems += rules.find_environment_problems(_list_known(self.environment_variables), demand.workers)
+        problems += rules.find_parameter_problems(_list_known(self.parameters))
+        problems += rules.find_distribution_problems(demand.workers)
+        problems += rules.find_resource_problems(demand.resources, self.timeout_minutes)
+        problems += rules.find_policy_problems(
+            on_destroy=self.on_destroy, on_interrupt=self.on_interrupt, retries=self.retries
+        )
+        problems += metric_gate.find_problems(self.require_metrics)
         if self.image == "":
             problems.append(Problem("image", "is empty; give a TrainingImage, or the reference of an image"))
-        return problems + self.compute.find_resource_problems(resources, machine)
+        return problems + self.compute.find_demand_problems(demand, machine)
+
+    def _read_demand(self) -> tuple[Demand, list[Problem]]:
+        """What the job needs of its compute target, as far as it is known, and what is wrong with its inputs."""
+        inputs, problems = {}, []
+        for name, given in self.inputs.items():
+            data = given if isinstance(given, DataInput) else DataInput(given)
+            if isinstance(data.path, (str, os.PathLike)) and not isinstance(data.version, pulumi.Output):
+                found = RunInput(path=os.fspath(data.path), version=str(data.version or ""))
+                inputs[name] = found
+                problems += rules.find_input_problems({name: found})
+                if found.is_local and found.path.strip() and not os.path.exists(found.path):
+                    path = os.path.abspath(found.path)
+                    problems.append(
+                        Problem(f"inputs[{name!r}]", f"{path!r} does not exist; give a folder or a file, or a URI")
+                    )
+        workers = self.distribution.workers if self.distribution is not None else 1
+        demand = Demand(
+            resources=Resources(cpus=self.cpus, memory_gb=self.memory_gb, gpus=self.gpus),
+            # An output is not known yet; the plugin checks it when it is.
+            workers=workers if isinstance(workers, (int, float)) else 1,
+            inputs=inputs,
+        )
+        return demand, problems
 
 
 class TrainingJob(pulumi.ComponentResource):
@@ -174,7 +223,11 @@ def build_run_args(args: TrainingJobArgs) -> TrainingRunArgs:
         image_identity=None if isinstance(image, str) else image.identity,
         backend=compute.backend,
         backend_options=compute.backend_options or None,
+        image_parts=None if isinstance(image, str) else image.parts,
         environment_variables=args.environment_variables or None,
+        parameters=args.parameters or None,
+        inputs=args.inputs or None,
+        distribution=args.distribution,
         triggers=args.triggers or None,
         cpus=args.cpus,
         memory_gb=args.memory_gb,
@@ -184,6 +237,10 @@ def build_run_args(args: TrainingJobArgs) -> TrainingRunArgs:
         display_name=args.display_name,
         tags=args.tags or None,
         allow_secrets=list(args.allow_secrets) or None,
+        require_metrics=list(args.require_metrics) or None,
+        retries=args.retries or None,
+        wait=None if args.wait else False,
+        on_interrupt=args.on_interrupt,
         on_destroy=args.on_destroy,
     )
 
@@ -197,13 +254,19 @@ def _find_stand_ins(args: TrainingJobArgs) -> list[Problem]:
     return problems
 
 
-def _find_command_problems(command: Sequence[pulumi.Input[str]]) -> list[Problem]:
+def _find_command_problems(args: TrainingJobArgs) -> list[Problem]:
+    command, named = args.command, {"inputs": args.inputs, "parameters": args.parameters}
     if isinstance(command, str):
-        return spec.find_command_problems(command)
+        return rules.find_command_problems(command)
     problems = [
         Problem(f"command[{index}]", f"is {word!r}, not text; write it in quotes")
         for index, word in enumerate(command)
         if not isinstance(word, (str, pulumi.Output))
     ]
-    # An output is not known yet; the plugin checks it when it is.
-    return problems + spec.find_command_problems([word if isinstance(word, str) else "unknown" for word in command])
+    known = [word if isinstance(word, str) else "unknown" for word in command]
+    return problems + rules.find_command_problems(known, **named)
+
+
+def _list_known(values: Mapping[str, Any]) -> dict[str, Any]:
+    """``values``, with a text for each that is an output: it is not known yet, and the plugin checks it when it is."""
+    return {name: "" if isinstance(value, pulumi.Output) else value for name, value in values.items()}

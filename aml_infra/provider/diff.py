@@ -7,16 +7,58 @@ import enum
 from collections.abc import Mapping
 from typing import Any
 
+from aml_infra import spec as specs
 from aml_infra.backends.base import Status
+from aml_infra.provider import wire
 
-NEW_RUN = ("sourceFiles", "command", "imageIdentity", "environmentVariables", "triggers", "backend", "backendOptions")
+NEW_RUN = (
+    "sourceFiles",
+    "command",
+    "parameters",
+    "inputFiles",
+    "imageIdentity",
+    "environmentVariables",
+    "distribution",
+    "triggers",
+    "backend",
+    "backendOptions",
+)
 """Inputs that make another run, or the same run in another place."""
 
-IN_PLACE = ("cpus", "memoryGb", "gpus", "timeoutMinutes", "experiment", "displayName", "tags", "onDestroy")
+IN_PLACE = (
+    "cpus",
+    "memoryGb",
+    "gpus",
+    "timeoutMinutes",
+    "experiment",
+    "displayName",
+    "tags",
+    "requireMetrics",
+    "retries",
+    "wait",
+    "onInterrupt",
+    "onDestroy",
+)
 """Inputs that the next attempt uses, and that no finished run is repeated for."""
 
-# Not compared: ``source`` (a path of this machine), ``sourceDigest`` (``sourceFiles`` says it better), ``image`` (the
-# name of what ``imageIdentity`` identifies), ``allowSecrets`` (what it lets in is in ``sourceFiles``).
+DEFAULTS = {
+    "gpus": 0,
+    "experiment": "Default",
+    "retries": 0,
+    "wait": True,
+    "onInterrupt": "detach",
+    "onDestroy": "cancel",
+}
+"""What is the same as leaving the property out."""
+
+DIGESTS = {"sourceDigest": "sourceFiles", "inputDigests": "inputFiles"}
+"""What decides whether files are the same, and the summary that says which are not."""
+
+# Not compared: ``source`` and ``inputs`` (paths of this machine), ``image`` (the name of what ``imageIdentity``
+# identifies), ``imageParts`` (what that is made of), ``allowSecrets`` (what it lets in is in ``sourceFiles``).
+
+HIDDEN = "[secret]"
+"""What stands for a secret in what is compared."""
 
 
 class Kind(enum.Enum):
@@ -44,17 +86,57 @@ class Change:
 
 def compare(old_inputs: Mapping[str, Any], new_inputs: Mapping[str, Any], old_status: str | None) -> dict[str, Change]:
     """Maps the path of each changed property, as Pulumi writes paths, to its change."""
+    old, new = prepare(old_inputs, new_inputs)
     changes: dict[str, Change] = {}
     for key in NEW_RUN:
-        changes |= _compare_values(key, old_inputs.get(key), new_inputs.get(key), replaces=True)
+        changes |= _compare_values(key, old.get(key), new.get(key), replaces=True)
     for key in IN_PLACE:
-        changes |= _compare_values(key, old_inputs.get(key), new_inputs.get(key), replaces=False)
-    if not changes and old_inputs.get("sourceDigest") != new_inputs.get("sourceDigest"):
-        changes["sourceDigest"] = Change(Kind.UPDATE, replaces=True)
+        if old.get(key, DEFAULTS.get(key)) == new.get(key, DEFAULTS.get(key)):
+            continue
+        changes |= _compare_values(key, old.get(key), new.get(key), replaces=False)
+    if "imageIdentity" in changes:
+        changes |= _compare_values("imageParts", old.get("imageParts"), new.get("imageParts"), replaces=True)
+    for digest, files in DIGESTS.items():
+        # A summary has the first digits of each digest only.
+        if old.get(digest) != new.get(digest) and not any(path.startswith(files) for path in changes):
+            changes[digest] = Change(Kind.UPDATE, replaces=True)
     if not changes and old_status != Status.COMPLETED.value:
         # A run that did not succeed is tried again, or joined, by the next `up`.
         changes["status"] = Change(Kind.UPDATE, replaces=False, of_input=False)
     return changes
+
+
+def prepare(old_inputs: Mapping[str, Any], new_inputs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both, less what does not count: values of secrets, defaults, and how files are summed up that are the same."""
+    old, new = _normalize(old_inputs), _normalize(new_inputs)
+    for digest, files in DIGESTS.items():
+        if digest in old and old[digest] == new.get(digest):
+            # The state of an imported run has no summary.
+            old.pop(files, None)
+            new.pop(files, None)
+    return old, new
+
+
+def _normalize(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    values = {key: value for key, value in _hide(dict(inputs)).items() if value not in ({}, [])}
+    values.setdefault("backend", "docker")
+    if isinstance(values.get("parameters"), dict):
+        values["parameters"] = {
+            name: value if value is wire.UNKNOWN else specs.format_parameter(value)
+            for name, value in values["parameters"].items()
+        }
+    if values.get("distribution") == {"workers": 1}:
+        del values["distribution"]
+    return values
+
+
+def _hide(value: Any) -> Any:
+    """``value`` with one text in place of every secret: there is one, and which is nobody's business."""
+    if isinstance(value, wire.Secret):
+        return HIDDEN
+    if isinstance(value, dict):
+        return {key: _hide(item) for key, item in value.items()}
+    return value
 
 
 def _compare_values(path: str, old: Any, new: Any, *, replaces: bool) -> dict[str, Change]:

@@ -3,6 +3,7 @@
 ``check`` adds to what the user wrote:
 
 - ``sourceDigest`` and ``sourceFiles``, so that the diff names the files that changed;
+- ``inputDigests`` and ``inputFiles``, likewise for each of the inputs;
 - ``imageIdentity``, where the image is used as it is.
 """
 
@@ -13,18 +14,17 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aml_infra import backends, spec
+from aml_infra import backends, metric_gate, rules
 from aml_infra import source as sources
+from aml_infra import spec as specs
 from aml_infra.backends.base import Backend
 from aml_infra.errors import BackendUnavailable, InvalidInput, Problem
-from aml_infra.provider import wire
-from aml_infra.spec import Resources, RunSpec
+from aml_infra.provider import shapes, wire
+from aml_infra.provider.lifecycle import Policy
+from aml_infra.spec import Demand, Resources, RunInput, RunSpec
 
-_MAPS = ("environmentVariables", "triggers", "tags", "backendOptions")
-_LISTS = ("command", "allowSecrets")
-_NUMBERS = ("cpus", "memoryGb", "gpus", "timeoutMinutes")
-_TEXTS = ("source", "image", "imageIdentity", "backend", "experiment", "displayName", "onDestroy")
-_REQUIRED = ("source", "command", "image")
+INPUT_SUMMARY_ENTRIES = 100
+"""A summary of an input's files with more entries than this is folded to folders."""
 
 OpenBackend = Callable[[str, Mapping[str, str]], Backend]
 
@@ -42,33 +42,31 @@ def check(given: Mapping[str, Any], open_backend: OpenBackend = backends.open_ba
 
     Problems have the property paths of ``TrainingRunArgs``.
     """
-    problems = _find_shape_problems(given)
+    problems = shapes.find_problems(given)
     values = {key: value for key, value in wire.reveal(dict(given)).items() if value is not None}
     if wire.has_secret(given.get("image")):
         values["image"] = given["image"]
+    if wire.has_secret(given.get("environmentVariables")):
+        values["environmentVariables"] = _spread_secret(given["environmentVariables"])
     bad = {problem.path for problem in problems}
     known = {
         key: wire.reveal(value)
         for key, value in values.items()
-        if not wire.has_unknown(value) and _to_snake_case(key) not in bad
+        if not wire.has_unknown(value) and shapes.to_snake_case(key) not in bad
     }
-    if "command" in known:
-        problems += spec.find_command_problems(known["command"])
-    if "environmentVariables" in known:
-        problems += spec.find_environment_problems(known["environmentVariables"])
-    resources = _read_resources(known)
-    problems += spec.find_resource_problems(resources, known.get("timeoutMinutes"))
-    problems += spec.find_on_destroy_problems(known.get("onDestroy", "cancel"))
+    problems += _find_rule_problems(known, values)
     if "source" in known:
         problems += _add_source(values, known)
     elif wire.has_unknown(values.get("source")):
         values |= {"sourceDigest": wire.UNKNOWN, "sourceFiles": wire.UNKNOWN}
+    if "inputs" not in bad and values.get("inputs"):
+        problems += _add_inputs(values)
     if known.get("image", "image").strip() == "":
         problems.append(Problem("image", "is empty; give the reference of an image, as in 'debian:bookworm-slim'"))
     if wire.has_unknown(values.get("backend")) or wire.has_unknown(values.get("backendOptions")):
         values.setdefault("imageIdentity", wire.UNKNOWN)
     else:
-        problems += _check_backend(values, known, resources, open_backend)
+        problems += _check_backend(values, known, _read_demand(known), open_backend)
     return Checked(values, tuple(problems))
 
 
@@ -79,20 +77,41 @@ def read_backend(values: Mapping[str, Any], open_backend: OpenBackend = backends
 
 def read_spec(name: str, values: Mapping[str, Any]) -> RunSpec | None:
     """Checked inputs as a run spec, or None while something in the fingerprint is not known."""
-    identity = ("sourceDigest", "command", "imageIdentity", "environmentVariables", "triggers")
+    identity = (
+        "sourceDigest",
+        "command",
+        "imageIdentity",
+        "parameters",
+        "inputDigests",
+        "distribution",
+        "triggers",
+    )
     required = ("sourceDigest", "command", "imageIdentity")
     if any(wire.has_unknown(values.get(key)) for key in identity) or any(key not in values for key in required):
         return None
+    variables = values.get("environmentVariables") or {}
+    # Of a secret one, only the name counts.
+    if wire.reveal(variables) is wire.UNKNOWN or any(value is wire.UNKNOWN for value in variables.values()):
+        return None
     image = wire.reveal(values["image"])
+    demand = _read_demand(values)
     return RunSpec(
         name=name,
         source_digest=values["sourceDigest"],
         command=tuple(values["command"]),
         image="" if image is wire.UNKNOWN else image,
-        image_identity=values["imageIdentity"],
-        environment=values.get("environmentVariables") or {},
+        image_identity=wire.reveal(values["imageIdentity"]),
+        environment={key: value for key, value in variables.items() if not isinstance(value, wire.Secret)},
+        secrets={
+            key: "" if wire.has_unknown(value) else wire.reveal(value)
+            for key, value in variables.items()
+            if isinstance(value, wire.Secret)
+        },
+        parameters={key: specs.format_parameter(value) for key, value in (values.get("parameters") or {}).items()},
+        inputs=demand.inputs,
+        workers=demand.workers,
         triggers=values.get("triggers") or {},
-        resources=_read_resources(values),
+        resources=demand.resources,
         timeout_minutes=_read_known(values, "timeoutMinutes"),
         experiment=_read_known(values, "experiment") or "Default",
         display_name=_read_known(values, "displayName") or name,
@@ -100,33 +119,43 @@ def read_spec(name: str, values: Mapping[str, Any]) -> RunSpec | None:
     )
 
 
-def _find_shape_problems(given: Mapping[str, Any]) -> list[Problem]:
-    problems = [Problem(_to_snake_case(key), "is missing") for key in _REQUIRED if given.get(key) is None]
-    allowed = {*_MAPS, *_LISTS, *_NUMBERS, *_TEXTS}
-    for key, value in given.items():
-        path = _to_snake_case(key)
-        plain = wire.reveal(value)
-        if key.startswith("__") or plain is None or plain is wire.UNKNOWN:
-            continue
-        if key not in allowed:
-            problems.append(Problem(path, f"is not a property; allowed are {', '.join(sorted(allowed))}"))
-        elif key not in ("image", "imageIdentity") and wire.has_secret(value):
-            problems.append(
-                Problem(path, "is a secret, and would be shown in the run's record; give a value that is not one")
-            )
-        elif not _has_shape(key, plain):
-            problems.append(Problem(path, f"is a {type(plain).__name__} of the wrong shape; see TrainingRunArgs"))
-    return problems
+def read_policy(values: Mapping[str, Any]) -> Policy:
+    """What checked inputs say about what is done with the run."""
+    wait = _read_known(values, "wait")
+    return Policy(
+        wait=wait is None or bool(wait),
+        retries=int(_read_known(values, "retries") or 0),
+        on_interrupt=_read_known(values, "onInterrupt") or "detach",
+        require_metrics=tuple(_read_known(values, "requireMetrics") or ()),
+    )
 
 
-def _has_shape(key: str, value: Any) -> bool:
-    if key in _MAPS:
-        return isinstance(value, dict) and all(isinstance(item, str) or item is wire.UNKNOWN for item in value.values())
-    if key in _LISTS:
-        return isinstance(value, list) and all(isinstance(item, str) or item is wire.UNKNOWN for item in value)
-    if key in _NUMBERS:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    return isinstance(value, str)
+def _spread_secret(variables: Any) -> Any:
+    """A map that is a secret as a whole, as one of secrets: its names are part of the fingerprint."""
+    if isinstance(variables, wire.Secret) and isinstance(variables.value, dict):
+        return {key: wire.Secret(wire.reveal(value)) for key, value in variables.value.items() if value is not None}
+    if isinstance(variables, dict):
+        return {key: value for key, value in variables.items() if value is not None}
+    return variables
+
+
+def _find_rule_problems(known: Mapping[str, Any], values: Mapping[str, Any]) -> list[Problem]:
+    problems = []
+    # The names of a map may be known before its values are.
+    named = {key: values.get(key, {}) for key in ("inputs", "parameters")}
+    if "command" in known and all(isinstance(value, dict) for value in named.values()):
+        problems += rules.find_command_problems(known["command"], **named)
+    workers = known.get("distribution", {}).get("workers", 1)
+    problems += rules.find_environment_problems(known.get("environmentVariables", {}), workers)
+    problems += rules.find_parameter_problems(known.get("parameters", {}))
+    problems += rules.find_distribution_problems(workers)
+    problems += rules.find_resource_problems(_read_demand(known).resources, known.get("timeoutMinutes"))
+    problems += rules.find_policy_problems(
+        on_destroy=known.get("onDestroy", "cancel"),
+        on_interrupt=known.get("onInterrupt", "detach"),
+        retries=known.get("retries", 0),
+    )
+    return problems + metric_gate.find_problems(known.get("requireMetrics", ()))
 
 
 def _add_source(values: dict[str, Any], known: Mapping[str, Any]) -> list[Problem]:
@@ -139,10 +168,45 @@ def _add_source(values: dict[str, Any], known: Mapping[str, Any]) -> list[Proble
     return []
 
 
+def _add_inputs(values: dict[str, Any]) -> list[Problem]:
+    digests: dict[str, Any] = {}
+    files: dict[str, Any] = {}
+    problems: list[Problem] = []
+    values |= {"inputDigests": digests, "inputFiles": files}
+    if values["inputs"] is wire.UNKNOWN:
+        values |= {"inputDigests": wire.UNKNOWN, "inputFiles": wire.UNKNOWN}
+        return []
+    for name, given in values["inputs"].items():
+        digests[name] = files[name] = wire.UNKNOWN
+        if wire.has_unknown(given):
+            continue
+        path, version = given["path"], given.get("version") or ""
+        found = rules.find_input_problems({name: RunInput(path=path, version=version)})
+        if not found and specs.is_uri(path):
+            # With the place: version 3 of one thing is not version 3 of another.
+            digests[name], files[name] = RunInput(path=path, version=version).identity, {path: version}
+        elif not found:
+            if version:
+                found.append(
+                    Problem(
+                        f"inputs[{name!r}].version",
+                        f"is {version!r}, but {path!r} is on this machine, where its content counts; leave it out",
+                    )
+                )
+            try:
+                snapshot = sources.take_data_snapshot(path)
+            except InvalidInput as error:
+                found += [problem.under(f"inputs[{name!r}]") for problem in error.problems]
+            else:
+                digests[name], files[name] = snapshot.digest, snapshot.summarize(INPUT_SUMMARY_ENTRIES)
+        problems += found
+    return problems
+
+
 def _check_backend(
     values: dict[str, Any],
     known: Mapping[str, Any],
-    resources: Resources,
+    demand: Demand,
     open_backend: OpenBackend,
 ) -> list[Problem]:
     name = known.get("backend", "docker")
@@ -150,7 +214,7 @@ def _check_backend(
         return [Problem("backend", f"is {name!r}; allowed are {', '.join(sorted(backends.MODULES))}")]
     try:
         backend = open_backend(name, known.get("backendOptions") or {})
-        problems = backend.find_problems(resources)
+        problems = backend.find_problems(demand)
         if values.get("imageIdentity") is None and known.get("image", "").strip() and not problems:
             values["imageIdentity"] = backend.identify_image(known["image"])
     except InvalidInput as error:
@@ -162,20 +226,26 @@ def _check_backend(
     return problems
 
 
-def _read_resources(values: Mapping[str, Any]) -> Resources:
-    gpus = _read_known(values, "gpus") or 0
-    return Resources(
-        cpus=_read_known(values, "cpus"),
-        memory_gb=_read_known(values, "memoryGb"),
-        # A fraction stays one, so that the check of its range can say so.
-        gpus=int(gpus) if math.isfinite(gpus) and not gpus % 1 else gpus,
+def _read_demand(values: Mapping[str, Any]) -> Demand:
+    gpus = _read_whole(_read_known(values, "gpus") or 0)
+    resources = Resources(cpus=_read_known(values, "cpus"), memory_gb=_read_known(values, "memoryGb"), gpus=gpus)
+    digests = _read_known(values, "inputDigests") or {}
+    return Demand(
+        resources=resources,
+        workers=_read_whole((_read_known(values, "distribution") or {}).get("workers", 1)),
+        inputs={
+            # Only of a URI there is one that was given.
+            name: RunInput(path=given["path"], version=given.get("version") or digests.get(name, ""))
+            for name, given in (_read_known(values, "inputs") or {}).items()
+        },
     )
+
+
+def _read_whole(number: float) -> int:
+    # A fraction stays one, so that the check of its range can say so.
+    return int(number) if math.isfinite(number) and not number % 1 else number  # type: ignore[return-value]
 
 
 def _read_known(values: Mapping[str, Any], key: str) -> Any:
     value = values.get(key)
     return None if wire.has_unknown(value) else value
-
-
-def _to_snake_case(name: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)

@@ -7,20 +7,24 @@ Nothing here knows Pulumi or any service: a ``Backend`` is given, and a ``say`` 
            │  └────► Queued, Running ──► follow ──┐
            ▼                                      ▼
      none, or failed ──► submit ──► follow ──► describe ──► collect ──► Completed, or RunFailed
-                            │                     ▲
-                            └── another was first ┘
+           ▲                │                     ▲                          │
+           │                └── another was first ┘                          │
+           └───────────────────── its machine failed, and retries are left ──┘
 """
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import os
 import queue
+import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
+from aml_infra import metric_gate
 from aml_infra.backends.base import AlreadySubmitted, Backend, Record, RunGone, RunState, Status
 from aml_infra.errors import AmlInfraError, RunConflict
 from aml_infra.source import Snapshot
@@ -35,11 +39,44 @@ TAIL_BYTES = 64 * 1024
 BURST_LINES = 20
 """Lines that came while one was being said are said one by one up to this number, and together beyond it."""
 
+RETRY_SECONDS = 5.0
+"""Pause before the first retry; each one after it is twice as long, up to ``LONGEST_RETRY_SECONDS``."""
+
+LONGEST_RETRY_SECONDS = 300.0
+
+SHORTEST_SECRET = 4
+"""A shorter one is not masked: its text would be in half of all words."""
+
 Say = Callable[[str], None]
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What is done about a run. None of it is part of the fingerprint.
+
+    Attributes:
+        wait: whether its end is waited for.
+        retries: how many more attempts are made where the machine failed, and not the command.
+        on_interrupt: ``detach`` leaves it going after Ctrl-C, ``cancel`` stops it.
+        require_metrics: what its metrics must be, as in ``accuracy >= 0.9``.
+    """
+
+    wait: bool = True
+    retries: int = 0
+    on_interrupt: str = "detach"
+    require_metrics: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """What came of a run: how it is, and its record if it completed."""
+
+    state: RunState
+    record: Record | None = None
+
+
 class RunFailed(AmlInfraError):
-    """The run ended in anything but success.
+    """The run ended in anything but success, or without the metrics that are required.
 
     Attributes:
         record: what is kept of it.
@@ -84,28 +121,56 @@ class Interruption:
             if self._raised:
                 lines.put(self)
 
+    def pause(self, seconds: float) -> bool:
+        """Waits for so long; gives whether it was raised in the meantime."""
+        wake: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.watch(wake)
+        try:
+            wake.get(timeout=seconds)
+        except queue.Empty:
+            return False
+        finally:
+            self.forget(wake)
+        return True
+
     def forget(self, lines: queue.SimpleQueue[Any]) -> None:
         """The opposite of ``watch``."""
         with self._lock:
             self._waiting.discard(lines)
 
 
-def explain(backend: Backend, spec: RunSpec) -> str:
-    """What ``ensure`` would do now, in a sentence, for preview."""
+def explain(backend: Backend, spec: RunSpec, because: str = "") -> str:
+    """What ``ensure`` would do now, in a sentence, for preview.
+
+    Args:
+        backend: where.
+        spec: what.
+        because: what has changed since the last run, in words, where that is known.
+    """
     state = _describe(backend, spec)
+    changed = f"{because}; " if because else ""
     if state is None:
-        return f"train: run {spec.run_id} has not been submitted yet"
+        what = f"run {spec.run_id} would be new" if because else f"run {spec.run_id} has not been submitted yet"
+        return f"train: {changed}{what}"
     if state.status is Status.COMPLETED:
-        return f"adopt: run {state.name} finished{_format_age(state)}; nothing will be trained"
+        return f"adopt: {changed}run {state.name} finished{_format_age(state)}; nothing will be trained"
     if not state.status.is_final:
-        return f"join: run {state.name} is {state.status.value.lower()}"
-    return f"train: attempt {state.attempt + 1}, since attempt {state.attempt} ended as {_format_end(state)}"
+        return f"join: {changed}run {state.name} is {state.status.value.lower()}"
+    return f"train: {changed}attempt {state.attempt + 1}, since attempt {state.attempt} ended as {_format_end(state)}"
 
 
 def ensure(
-    backend: Backend, spec: RunSpec, take_snapshot: Callable[[], Snapshot], say: Say, interruption: Interruption
-) -> Record:
-    """The record of a completed run of ``spec``; trains only if there is none.
+    backend: Backend,
+    spec: RunSpec,
+    take_snapshot: Callable[[], Snapshot],
+    say: Say,
+    interruption: Interruption,
+    policy: Policy = Policy(),
+    *,
+    because: str = "",
+    left_going: int | None = None,
+) -> Seen:
+    """A completed run of ``spec``; trains only if there is none.
 
     Args:
         backend: where.
@@ -113,27 +178,59 @@ def ensure(
         take_snapshot: reads the source; called only if the run is submitted.
         say: tells the user one or more lines of text.
         interruption: ends the wait.
+        policy: what is done about it.
+        because: what has changed since the last run, in words, where that is known.
+        left_going: the attempt that was going when the user last heard of the run: if it has failed since, that is
+            told, and not hidden behind another attempt.
 
     Raises:
         RunFailed: it ended in anything but success.
         RunUnfinished: it was submitted or joined, and its end was not seen.
         AmlInfraError: it was not submitted.
     """
-    state = _describe(backend, spec)
-    if state is not None and state.status is Status.COMPLETED:
-        say(f"adopt: run {state.name} finished{_format_age(state)}; nothing is trained")
-        return _collect(backend, spec, state)
-    if state is None or state.status.is_final:
-        if state is not None:
-            # The failed attempt's record must be there before the next one hides it.
-            _collect(backend, spec, state)
-        state = _submit(backend, spec, state, take_snapshot, say)
-    else:
-        say(f"join: run {state.name} is {state.status.value.lower()}; its log from the start:")
-    return _see_to_end(backend, spec, state, say, interruption)
+    mask = _build_mask(spec)
+    attempt = _Attempt(backend, spec, take_snapshot, lambda text: say(mask(text)), interruption, policy, because)
+    for retry in range(policy.retries + 1):
+        try:
+            return attempt.make(left_going)
+        except RunFailed as error:
+            failed = error.record.state
+            told = RunFailed(mask(str(error)), error.record)
+            if failed.status is not Status.NOT_RESPONDING or retry == policy.retries:
+                raise told from error
+            seconds = find_pause(retry, random.random())  # noqa: S311 (no secret)
+            say(
+                f"retry {retry + 1} of {policy.retries} in {seconds:.0f} s: "
+                f"attempt {failed.attempt} ended as {_format_end(failed)}"
+            )
+            if interruption.pause(seconds):
+                raise told from error
+            left_going = None
+    raise AssertionError("unreachable")
 
 
-def end(backend: Backend, run_id: str, *, cancel: bool, spec: Mapping[str, Any]) -> None:
+def find_pause(retry: int, chance: float) -> float:
+    """Seconds before retry ``retry``, counted from 0: doubled each time, and less up to half of it by ``chance``."""
+    return float(min(RETRY_SECONDS * 2**retry, LONGEST_RETRY_SECONDS) * (1 - chance / 2))
+
+
+def require_metrics(record: Record, conditions: tuple[str, ...]) -> Record:
+    """``record``, if its metrics are what they must be.
+
+    Raises:
+        RunFailed: they are not. The run is kept as it is, and not repeated.
+    """
+    unmet = metric_gate.find_unmet(conditions, record.metrics)
+    if unmet:
+        raise RunFailed(
+            f"run {record.state.name} completed, and misses require_metrics: {'; '.join(unmet)}; "
+            "the run is kept and will not be repeated: change what is trained, or require_metrics",
+            record,
+        )
+    return record
+
+
+def end(backend: Backend, run_id: str, *, cancel: bool) -> None:
     """Lets go of a run: cancels it where asked, and frees what its service holds. Records stay."""
     state = backend.describe(run_id)
     if state is not None and not state.status.is_final:
@@ -142,7 +239,7 @@ def end(backend: Backend, run_id: str, *, cancel: bool, spec: Mapping[str, Any])
         backend.cancel(run_id)
         state = backend.describe(run_id)
     if state is not None and state.status.is_final:
-        backend.collect(state, spec)
+        backend.collect(state)
     backend.remove(run_id)
 
 
@@ -179,38 +276,102 @@ def _describe(backend: Backend, spec: RunSpec) -> RunState | None:
     return state
 
 
-def _submit(
-    backend: Backend, spec: RunSpec, failed: RunState | None, take_snapshot: Callable[[], Snapshot], say: Say
-) -> RunState:
-    attempt = failed.attempt + 1 if failed is not None else 1
-    because = f", since attempt {failed.attempt} ended as {_format_end(failed)}" if failed is not None else ""
-    try:
-        say(f"train: submitting run {spec.run_id}, attempt {attempt}{because}")
-        backend.submit(spec, attempt, take_snapshot())
-    except AlreadySubmitted:
-        say("join: another client has just submitted it")
-    state = _describe(backend, spec)
-    if state is None:
-        raise RunGone(f"run {spec.run_id} was submitted and is gone; run `pulumi up` again")
-    return state
+@dataclasses.dataclass(frozen=True)
+class _Attempt:
+    """One way through the picture above, from ``describe`` to the end of the run."""
+
+    backend: Backend
+    spec: RunSpec
+    take_snapshot: Callable[[], Snapshot]
+    say: Say
+    interruption: Interruption
+    policy: Policy
+    because: str
+
+    def make(self, left_going: int | None) -> Seen:
+        state = _describe(self.backend, self.spec)
+        if state is not None and state.status is Status.COMPLETED:
+            self.say(f"adopt: run {state.name} finished{_format_age(state)}; nothing is trained")
+            return self._accept(self._collect(state))
+        if state is None or state.status.is_final:
+            if state is not None:
+                # The failed attempt's record must be there before the next one hides it.
+                record = self._collect(state)
+                if state.attempt == left_going:
+                    raise RunFailed(describe_failure(record), record)
+            state = self._submit(state)
+        else:
+            self.say(f"join: run {state.name} is {state.status.value.lower()}; its log from the start:")
+        if not self.policy.wait and not state.status.is_final:
+            self.say(
+                f"run {state.name} goes on, as wait is false; a later `pulumi up` or `pulumi refresh` sees its end"
+            )
+            return Seen(state)
+        return self._see_to_end(state)
+
+    def _submit(self, failed: RunState | None) -> RunState:
+        number = failed.attempt + 1 if failed is not None else 1
+        because = f", since attempt {failed.attempt} ended as {_format_end(failed)}" if failed is not None else ""
+        changed = f"{self.because}; " if self.because else ""
+        try:
+            self.say(f"train: {changed}submitting run {self.spec.run_id}, attempt {number}{because}")
+            self.backend.submit(self.spec, number, self.take_snapshot())
+        except AlreadySubmitted:
+            self.say("join: another client has just submitted it")
+        state = _describe(self.backend, self.spec)
+        if state is None:
+            raise RunGone(f"run {self.spec.run_id} was submitted and is gone; run `pulumi up` again")
+        return state
+
+    def _see_to_end(self, state: RunState) -> Seen:
+        try:
+            if _follow(self.backend, state, self.say, self.interruption):
+                self._let_go(state)
+            ended = _describe(self.backend, self.spec)
+            record = self._collect(_require_end(state, ended))
+        except RunUnfinished:
+            raise
+        except AmlInfraError as error:
+            # It was submitted: whatever stopped the watching, the state must know the run.
+            raise RunUnfinished(f"run {state.name}: {error}", state) from error
+        except Exception as error:
+            # A defect of ours, and still no reason to lose the run: it is told, with its kind, and is in the state.
+            raise RunUnfinished(f"run {state.name}: unexpected {type(error).__name__}: {error}", state) from error
+        if record.state.status is not Status.COMPLETED:
+            raise RunFailed(describe_failure(record), record)
+        return self._accept(record)
+
+    def _let_go(self, state: RunState) -> None:
+        """After Ctrl-C: stops the run where the user has asked for that, and else leaves it."""
+        if self.policy.on_interrupt == "cancel":
+            self.say(f"interrupted: stopping run {state.name}, as on_interrupt is 'cancel'")
+            self.backend.cancel(self.spec.run_id)
+            return
+        raise RunUnfinished(
+            f"interrupted: run {state.name} goes on; the next `pulumi up` joins it, and `pulumi destroy` stops it",
+            state,
+        )
+
+    def _collect(self, state: RunState) -> Record:
+        # Of a run that was submitted before backends kept it, the spec is known here only.
+        known = state if state.spec else dataclasses.replace(state, spec=self.spec.describe())
+        return self.backend.collect(known)
+
+    def _accept(self, record: Record) -> Seen:
+        return Seen(record.state, require_metrics(record, self.policy.require_metrics))
 
 
-def _see_to_end(backend: Backend, spec: RunSpec, state: RunState, say: Say, interruption: Interruption) -> Record:
-    try:
-        _follow(backend, state, say, interruption)
-        ended = _describe(backend, spec)
-        record = _collect(backend, spec, _require_end(state, ended))
-    except RunUnfinished:
-        raise
-    except AmlInfraError as error:
-        # It was submitted: whatever stopped the watching, the state must know the run.
-        raise RunUnfinished(f"run {state.name}: {error}", state) from error
-    except Exception as error:
-        # A defect of ours, and still no reason to lose the run: it is told, with its kind, and the run is in the state.
-        raise RunUnfinished(f"run {state.name}: unexpected {type(error).__name__}: {error}", state) from error
-    if record.state.status is not Status.COMPLETED:
-        raise RunFailed(describe_failure(record), record)
-    return record
+def _build_mask(spec: RunSpec) -> Callable[[str], str]:
+    """What takes the values of secret environment variables out of a text."""
+    # The longest first: one may be part of another.
+    hidden = sorted({value for value in spec.secrets.values() if len(value) >= SHORTEST_SECRET}, key=len, reverse=True)
+
+    def mask(text: str) -> str:
+        for value in hidden:
+            text = text.replace(value, "[secret]")
+        return text
+
+    return mask
 
 
 def _require_end(state: RunState, now: RunState | None) -> RunState:
@@ -221,12 +382,8 @@ def _require_end(state: RunState, now: RunState | None) -> RunState:
     return now
 
 
-def _collect(backend: Backend, spec: RunSpec, state: RunState) -> Record:
-    return backend.collect(state, spec.describe())
-
-
-def _follow(backend: Backend, state: RunState, say: Say, interruption: Interruption) -> None:
-    """Says every line of the log as it comes."""
+def _follow(backend: Backend, state: RunState, say: Say, interruption: Interruption) -> bool:
+    """Says every line of the log as it comes; gives whether it was interrupted before the end."""
     lines: queue.SimpleQueue[str | Interruption | None] = queue.SimpleQueue()
     outcome: Future[None] = Future()
 
@@ -250,11 +407,7 @@ def _follow(backend: Backend, state: RunState, say: Say, interruption: Interrupt
             item = lines.get()
             while True:
                 if isinstance(item, Interruption):
-                    raise RunUnfinished(
-                        f"interrupted: run {state.name} goes on; the next `pulumi up` joins it, "
-                        "and `pulumi destroy` stops it",
-                        state,
-                    )
+                    return True
                 if item is None:
                     ended = True
                     break
@@ -268,6 +421,7 @@ def _follow(backend: Backend, state: RunState, say: Say, interruption: Interrupt
     finally:
         interruption.forget(lines)
     outcome.result()
+    return False
 
 
 def _format_end(state: RunState) -> str:

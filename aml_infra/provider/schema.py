@@ -10,8 +10,27 @@ from aml_infra.training_run import TYPE
 _TEXT = {"type": "string"}
 _NUMBER = {"type": "number"}
 _INTEGER = {"type": "integer"}
+_TRUTH = {"type": "boolean"}
 _TEXTS = {"type": "array", "items": _TEXT}
 _TEXT_MAP = {"type": "object", "additionalProperties": _TEXT}
+
+_DATA_INPUT = "aml-infra:index:DataInput"
+_DISTRIBUTION = "aml-infra:index:Distribution"
+
+_TYPES: dict[str, dict[str, Any]] = {
+    _DATA_INPUT: {
+        "type": "object",
+        "description": "A folder or file of this machine, which counts by its content; or a URI with its version.",
+        "properties": {"path": _TEXT, "version": _TEXT},
+        "required": ["path"],
+    },
+    _DISTRIBUTION: {
+        "type": "object",
+        "description": "Several workers that train together.",
+        "properties": {"workers": _INTEGER},
+        "required": ["workers"],
+    },
+}
 
 _INPUTS: dict[str, dict[str, Any]] = {
     "source": {**_TEXT, "description": "Folder with the training code."},
@@ -20,7 +39,19 @@ _INPUTS: dict[str, dict[str, Any]] = {
     "imageIdentity": {**_TEXT, "description": "What the image is, for the fingerprint; by default its digest."},
     "backend": {**_TEXT, "description": "docker (default) or fake."},
     "backendOptions": {**_TEXT_MAP, "description": "Options of the backend."},
-    "environmentVariables": {**_TEXT_MAP, "description": "Part of the fingerprint; not for secrets."},
+    "imageParts": {**_TEXT_MAP, "description": "Short hashes of what the image is made of, to explain a change."},
+    "environmentVariables": {**_TEXT_MAP, "description": "Part of the fingerprint; of secrets only the names."},
+    "parameters": {
+        "type": "object",
+        "additionalProperties": {"oneOf": [_TEXT, _NUMBER, _TRUTH]},
+        "description": "Appended to the command as --name=value, and logged to MLflow.",
+    },
+    "inputs": {
+        "type": "object",
+        "additionalProperties": {"$ref": f"#/types/{_DATA_INPUT}"},
+        "description": "Data that the run reads, by name.",
+    },
+    "distribution": {"$ref": f"#/types/{_DISTRIBUTION}", "description": "Several workers that train together."},
     "triggers": {**_TEXT_MAP, "description": "Free values whose change makes a new run."},
     "cpus": {**_NUMBER, "description": "Processors; by default all there are."},
     "memoryGb": {**_NUMBER, "description": "Memory in GB; by default all there is."},
@@ -30,6 +61,10 @@ _INPUTS: dict[str, dict[str, Any]] = {
     "displayName": {**_TEXT, "description": "Shown where the service can."},
     "tags": {**_TEXT_MAP, "description": "Free text on the run."},
     "allowSecrets": {**_TEXTS, "description": "Patterns of files that look like secrets and shall be shipped."},
+    "requireMetrics": {**_TEXTS, "description": "What the metrics must be, as in accuracy >= 0.9."},
+    "retries": {**_INTEGER, "description": "More attempts where the machine failed; 0 by default."},
+    "wait": {**_TRUTH, "description": "Whether the run's end is waited for; true by default."},
+    "onInterrupt": {**_TEXT, "description": "detach (default) from a run, or cancel it, after Ctrl-C."},
     "onDestroy": {**_TEXT, "description": "cancel (default) or retain a run that has not ended."},
 }
 
@@ -58,6 +93,7 @@ def build_schema(version: str) -> str:
             "name": "aml-infra",
             "version": version,
             "description": "Training runs as declared resources.",
+            "types": _TYPES,
             "resources": {
                 TYPE: {
                     "description": "One training run: adopted, joined or submitted.",
@@ -78,7 +114,7 @@ def build_schema(version: str) -> str:
                             "version": _TEXT,
                             "cpus": _NUMBER,
                             "memoryGb": _NUMBER,
-                            "gpus": {"type": "boolean"},
+                            "gpus": _TRUTH,
                         },
                         "required": ["version", "cpus", "memoryGb", "gpus"],
                     }

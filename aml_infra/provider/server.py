@@ -14,7 +14,7 @@ import signal
 import stat
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Any
 
@@ -30,9 +30,9 @@ from pulumi.runtime.proto import (
 )
 
 from aml_infra.errors import AmlInfraError
-from aml_infra.provider import functions, schema, wire
+from aml_infra.provider import explanation, functions, schema, wire
 from aml_infra.provider.lifecycle import Interruption, Say
-from aml_infra.provider.training_runs import InitFailed, TrainingRuns
+from aml_infra.provider.training_runs import Created, InitFailed, TrainingRuns
 from aml_infra.training_run import TYPE
 
 MAX_MESSAGE_BYTES = 400 * 1024 * 1024
@@ -49,6 +49,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         self._runs = runs
         self._interruption = interruption
         self._engine = engine
+        self._because: dict[str, str] = {}
 
     def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
         return plugin_pb2.PluginInfo(version=find_version())
@@ -76,9 +77,10 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             )
 
     def Diff(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
-        changes = self._runs.compare(
-            wire.decode(request.old_inputs), wire.decode(request.olds), wire.decode(request.news)
-        )
+        old_inputs, new_inputs = wire.decode(request.old_inputs), wire.decode(request.news)
+        changes = self._runs.compare(old_inputs, wire.decode(request.olds), new_inputs)
+        # The engine compares before it makes, and does not say what was there before when it does.
+        self._because[request.urn] = explanation.explain(old_inputs, new_inputs)
         kinds = provider_pb2.PropertyDiff.Kind
         return provider_pb2.DiffResponse(
             changes=provider_pb2.DiffResponse.DIFF_SOME if changes else provider_pb2.DiffResponse.DIFF_NONE,
@@ -102,23 +104,30 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     def Update(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
         with _errors(context, request.news):
-            created = self._make(request.urn, request.news, preview=request.preview)
+            old_outputs = wire.decode(request.olds)
+            created = self._make(request.urn, request.news, old_outputs, preview=request.preview)
             return provider_pb2.UpdateResponse(properties=wire.encode(created.outputs))
 
-    def _make(self, urn: str, properties: Any, *, preview: bool) -> Any:
-        make = self._runs.preview if preview else self._runs.ensure
-        return make(_find_name(urn), wire.decode(properties), self._say(urn))
+    def _make(
+        self, urn: str, properties: Any, old_outputs: Mapping[str, Any] | None = None, *, preview: bool
+    ) -> Created:
+        name, values, say = _find_name(urn), wire.decode(properties), self._say(urn)
+        because = self._because.get(urn, "")
+        if preview:
+            return self._runs.preview(name, values, say, because)
+        return self._runs.ensure(name, values, say, because, old_outputs)
 
     def Read(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.ReadResponse:
         with _errors(context, request.inputs):
-            outputs = self._runs.read(_find_name(request.urn), request.id, wire.decode(request.properties))
-            if outputs is None:
+            read = self._runs.read(request.id, wire.decode(request.inputs), wire.decode(request.properties))
+            if read is None:
                 return provider_pb2.ReadResponse()
-            return provider_pb2.ReadResponse(id=request.id, properties=wire.encode(outputs), inputs=request.inputs)
+            inputs = wire.encode(read.inputs)
+            return provider_pb2.ReadResponse(id=request.id, properties=wire.encode(read.outputs), inputs=inputs)
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
         with _errors(context):
-            self._runs.delete(_find_name(request.urn), request.id, wire.decode(request.properties))
+            self._runs.delete(request.id, wire.decode(request.properties))
             return empty_pb2.Empty()
 
     def Invoke(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.InvokeResponse:

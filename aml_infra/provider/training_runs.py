@@ -13,7 +13,7 @@ from aml_infra import backends
 from aml_infra import source as sources
 from aml_infra.backends.base import Backend, Record, RunState, Status
 from aml_infra.errors import AmlInfraError, SourceChanged
-from aml_infra.provider import diff, inputs, lifecycle, wire
+from aml_infra.provider import diff, imports, inputs, lifecycle, wire
 from aml_infra.provider.diff import Change
 from aml_infra.provider.inputs import Checked, OpenBackend
 from aml_infra.provider.lifecycle import Interruption, RunFailed, RunUnfinished, Say
@@ -57,6 +57,14 @@ class Created:
     outputs: dict[str, Any]
 
 
+@dataclasses.dataclass(frozen=True)
+class Read:
+    """A resource's inputs and outputs, as they are now."""
+
+    inputs: Mapping[str, Any]
+    outputs: dict[str, Any]
+
+
 class TrainingRuns:
     """Checks, compares, makes, reads and deletes training runs."""
 
@@ -76,27 +84,43 @@ class TrainingRuns:
 
     def must_end_first(self, old_outputs: Mapping[str, Any], changes: Mapping[str, Change]) -> bool:
         """Whether the old run must be stopped before the new one starts: one that goes on would train beside it."""
-        status = old_outputs.get("status")
-        goes_on = status in {each.value for each in Status if not each.is_final}
+        goes_on = _find_left_going(old_outputs) is not None
         cancels = old_outputs.get("onDestroy", "cancel") == "cancel"
         return goes_on and cancels and any(change.replaces for change in changes.values())
 
-    def preview(self, name: str, values: Mapping[str, Any], say: Say) -> Created:
-        """What ``ensure`` would give, as far as it is known; tells the user what would happen and why."""
+    def preview(self, name: str, values: Mapping[str, Any], say: Say, because: str = "") -> Created:
+        """What ``ensure`` would give, as far as it is known; tells the user what would happen and why.
+
+        ``because`` is what has changed since the last run, in words (see ``explanation``).
+        """
         spec = inputs.read_spec(name, values)
         outputs = {**values, **dict.fromkeys((*UNTIL_RUN, "runId", "fingerprint"), wire.UNKNOWN)}
         outputs["imageRef"] = values.get("image")
         if spec is None:
             return Created("", outputs)
         outputs |= {"runId": spec.run_id, "fingerprint": spec.fingerprint}
-        say(lifecycle.explain(self._open(values), spec))
+        say(lifecycle.explain(self._open(values), spec, because))
         return Created(spec.run_id, outputs)
 
-    def ensure(self, name: str, values: Mapping[str, Any], say: Say) -> Created:
+    def ensure(
+        self,
+        name: str,
+        values: Mapping[str, Any],
+        say: Say,
+        because: str = "",
+        old_outputs: Mapping[str, Any] | None = None,
+    ) -> Created:
         """Adopts, joins or submits the run, and waits for its end.
 
+        Args:
+            name: of the resource.
+            values: its checked inputs.
+            say: tells the user.
+            because: what has changed since the last run, in words.
+            old_outputs: of the same run, where the state knows it already.
+
         Raises:
-            InitFailed: the run failed, or its end was not seen.
+            InitFailed: the run failed, its end was not seen, or its metrics are not what is required.
             AmlInfraError: it was not submitted.
         """
         spec = inputs.read_spec(name, values)
@@ -114,35 +138,55 @@ class TrainingRuns:
             return snapshot
 
         try:
-            record = lifecycle.ensure(backend, spec, take_snapshot, say, self._interruption)
+            seen = lifecycle.ensure(
+                backend,
+                spec,
+                take_snapshot,
+                say,
+                self._interruption,
+                inputs.read_policy(values),
+                because=because,
+                left_going=_find_left_going(old_outputs or {}),
+            )
         except RunFailed as error:
             outputs = self._build_outputs(values, spec, error.record.state, error.record)
             raise InitFailed(str(error), spec.run_id, outputs) from error
         except RunUnfinished as error:
             outputs = self._build_outputs(values, spec, error.state, None)
             raise InitFailed(str(error), spec.run_id, outputs) from error
-        return Created(spec.run_id, self._build_outputs(values, spec, record.state, record))
+        return Created(spec.run_id, self._build_outputs(values, spec, seen.state, seen.record))
 
-    def read(self, name: str, run_id: str, outputs: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The outputs as the backend sees them now, or None if the run is gone.
+    def read(self, run_id: str, given: Mapping[str, Any], outputs: Mapping[str, Any]) -> Read | None:
+        """The run as the backend sees it now, or None if it is gone.
+
+        Args:
+            run_id: its id.
+            given: its checked inputs; empty at an import, which takes them from the run itself.
+            outputs: as in the state; likewise.
 
         Raises:
-            InitFailed: the run is there and has not completed.
+            InitFailed: the run has ended, and not in what was asked for.
         """
         backend = self._open(outputs)
         state = backend.describe(run_id)
         if state is None:
             return None
-        record = backend.collect(state, _describe_spec(name, outputs)) if state.status.is_final else None
-        fresh = {**outputs, **_describe_state(state), **_describe_record(record)}
-        if state.status is not Status.COMPLETED:
+        record = backend.collect(state) if state.status.is_final else None
+        values = given or imports.build_inputs(state.spec)
+        known = outputs or {**values, "imageRef": values.get("image")}
+        fresh = {**known, **_describe_state(state), **_describe_record(record)}
+        if record is not None and state.status is not Status.COMPLETED:
             raise InitFailed(f"run {state.name} is {state.status.value}", run_id, fresh)
-        return fresh
+        if record is not None:
+            try:
+                lifecycle.require_metrics(record, inputs.read_policy(values).require_metrics)
+            except RunFailed as error:
+                raise InitFailed(str(error), run_id, fresh) from error
+        return Read(values, fresh)
 
-    def delete(self, name: str, run_id: str, outputs: Mapping[str, Any]) -> None:
+    def delete(self, run_id: str, outputs: Mapping[str, Any]) -> None:
         """Lets go of the run: a running one is stopped unless ``on_destroy`` is ``retain``; records stay."""
-        cancel = outputs.get("onDestroy", "cancel") == "cancel"
-        lifecycle.end(self._open(outputs), run_id, cancel=cancel, spec=_describe_spec(name, outputs))
+        lifecycle.end(self._open(outputs), run_id, cancel=outputs.get("onDestroy", "cancel") == "cancel")
 
     def _open(self, values: Mapping[str, Any]) -> Backend:
         return inputs.read_backend(values, self._open_backend)
@@ -150,8 +194,8 @@ class TrainingRuns:
     def _build_outputs(
         self, values: Mapping[str, Any], spec: RunSpec, state: RunState, record: Record | None
     ) -> dict[str, Any]:
-        # The summary serves the diff, which reads it from the inputs.
-        kept = {key: value for key, value in values.items() if key != "sourceFiles"}
+        # The summaries serve the diff, which reads them from the inputs.
+        kept = {key: value for key, value in values.items() if key not in ("sourceFiles", "inputFiles", "imageParts")}
         return {
             **kept,
             "runId": spec.run_id,
@@ -162,12 +206,10 @@ class TrainingRuns:
         }
 
 
-def _describe_spec(name: str, outputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The run spec as data, from the state; empty where the state is too small for it, as at an import."""
-    if "image" not in outputs:
-        return {}
-    spec = inputs.read_spec(name, outputs)
-    return spec.describe() if spec is not None else {}
+def _find_left_going(old_outputs: Mapping[str, Any]) -> int | None:
+    """The attempt that was going when the state was written, if one was."""
+    going = old_outputs.get("status") in {each.value for each in Status if not each.is_final}
+    return int(old_outputs["attempt"]) if going else None
 
 
 def _describe_state(state: RunState) -> dict[str, Any]:

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import tarfile
+import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import pytest
 
 from aml_infra import source
 from aml_infra.backends import fake
-from aml_infra.backends.base import Backend
+from aml_infra.backends.base import Backend, RunState
 from aml_infra.backends.docker import DockerBackend
 from aml_infra.backends.records import RecordStore
 from aml_infra.source import Snapshot
 from aml_infra.spec import RunSpec
-from tests.docker_daemon import open_docker
+from tests.contract.cutting_proxy import CuttingProxy
+from tests.docker_daemon import find_socket, open_docker
+
+BACKENDS = ("fake", "docker")
+BREAKS = 3
+"""How often a connection is cut where a scene's are."""
 
 
 @dataclasses.dataclass
@@ -24,6 +32,13 @@ class Scene:
     """A backend, a spec that it can run, and its source.
 
     Attributes:
+        kind: which backend.
+        folder: for all that the scene needs.
+        lines: what each worker prints.
+        exit_codes: of the first attempt, the second and so on.
+        lasting: whether it goes on until it is stopped.
+        metrics: what it logs with MLflow.
+        changes: of the spec.
         backend: one client of the service; ``open_another`` gives a second one.
         spec: a run named for this test only.
         snapshot: its source.
@@ -34,76 +49,170 @@ class Scene:
     lines: Sequence[str] = ("one", "two")
     exit_codes: Sequence[int] = (0,)
     lasting: bool = False
+    metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.source = self.folder / "src"
         self.source.mkdir()
-        printing = "".join(f"echo {line}\n" for line in self.lines)
-        codes = " ".join(str(code) for code in self.exit_codes)
-        lasting = "sleep 300\n" if self.lasting else ""
-        (self.source / "train.sh").write_text(
-            f"{printing}echo content > outputs/result.txt\n{lasting}"
-            f"set -- {codes}\nshift $((AML_INFRA_ATTEMPT - 1))\nexit $1\n"
+        self.script = fake.Script(
+            lines=tuple(self.lines),
+            exit_codes=tuple(self.exit_codes),
+            running=tuple(range(1, 10)) if self.lasting else (),
+            metrics=self.metrics,
+            outputs={"result.txt": "content\n"},
         )
+        self.write_script(self._build_script())
+        if self.metrics:
+            write_tracking_store(self.source / "mlruns.tar", self.metrics)
         self.snapshot: Snapshot = source.take_snapshot(self.source)
-        self.spec = RunSpec(
-            name=f"c{uuid.uuid4().hex[:8]}",
-            source_digest=self.snapshot.digest,
-            command=("sh", "train.sh"),
-            image="debian:bookworm-slim",
-            image_identity="sha256:1",
+        self.spec = dataclasses.replace(
+            RunSpec(
+                name=f"c{uuid.uuid4().hex[:8]}",
+                source_digest=self.snapshot.digest,
+                command=("sh", "train.sh"),
+                image="debian:bookworm-slim",
+                image_identity="sha256:1",
+            ),
+            **self.changes,
         )
         self.backend = self.open_another()
 
-    def open_another(self) -> Backend:
-        """Another client of the same service, as another process has."""
+    def _build_script(self) -> str:
+        """What the fake's script is to it, for a backend that runs something."""
+        printing = "".join(f"echo {line}\n" for line in self.lines)
+        codes = " ".join(str(code) for code in self.exit_codes)
+        logging = "tar -xf mlruns.tar -C ${MLFLOW_TRACKING_URI#file://}\n" if self.metrics else ""
+        lasting = "while :; do sleep 0.1; done\n" if self.lasting else ""
+        return (
+            f"{printing}echo content > outputs/result.txt\n{logging}{lasting}"
+            f"set -- {codes}\nshift $((AML_INFRA_ATTEMPT - 1))\nexit $1\n"
+        )
+
+    def write_script(self, text: str) -> None:
+        """Makes ``text`` the training, for a backend that runs something."""
+        (self.source / "train.sh").write_text(text)
+        self.snapshot = source.take_snapshot(self.source)
+
+    def open_another(self, **script: Any) -> Backend:
+        """Another client of the same service, as another process has; ``script`` is what is different to a fake one."""
         records = RecordStore(self.folder / "data")
         if self.kind == "docker":
             return DockerBackend(records)
-        running = tuple(range(1, 10)) if self.lasting else ()
-        return fake.FakeBackend(
-            records, fake.Script(lines=tuple(self.lines), exit_codes=tuple(self.exit_codes), running=running)
-        )
+        return fake.FakeBackend(records, dataclasses.replace(self.script, **script))
+
+    def submit(self, attempt: int = 1) -> RunState:
+        """Submits an attempt, and gives its state."""
+        self.backend.submit(self.spec, attempt, self.snapshot)
+        return self.describe()
+
+    def describe(self) -> RunState:
+        """The newest attempt, which there must be."""
+        state = self.backend.describe(self.spec.run_id)
+        assert state is not None
+        return state
 
     def run_to_end(self, attempt: int = 1) -> list[str]:
         """Submits an attempt and gives its log."""
-        self.backend.submit(self.spec, attempt, self.snapshot)
+        self.submit(attempt)
         return self.follow()
 
     def follow(self) -> list[str]:
         """The log of the newest attempt, to its end."""
-        state = self.backend.describe(self.spec.run_id)
-        assert state is not None
-        return list(self.backend.follow(state))
+        return list(self.backend.follow(self.describe()))
+
+    def lose_machine(self) -> None:
+        """Ends the run from outside, as a machine does that fails."""
+        if self.kind == "docker":
+            open_docker().kill(self.spec.run_id, "SIGKILL")
+        else:
+            self.backend = self.open_another(running=(), lost=(1,))
 
 
 class Stage:
     """Makes scenes on one kind of backend."""
 
-    def __init__(self, kind: str, folder: pathlib.Path) -> None:
-        self._kind = kind
+    def __init__(self, kind: str, folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.kind = kind
         self._folder = folder
+        self._monkeypatch = monkeypatch
         self.scenes: list[Scene] = []
+        self.proxies: list[CuttingProxy] = []
+        # MLflow 3 asks to be told that its file store is wanted.
+        monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+        if kind == "docker":
+            # Before a test takes the daemon away: its client serves to clean up too.
+            open_docker()
 
     def __call__(
-        self, *, lines: Sequence[str] = ("one", "two"), exit_codes: Sequence[int] = (0,), lasting: bool = False
+        self,
+        *,
+        lines: Sequence[str] = ("one", "two"),
+        exit_codes: Sequence[int] = (0,),
+        lasting: bool = False,
+        metrics: Mapping[str, float] | None = None,
+        **changes: Any,
     ) -> Scene:
-        """A scene of its own run."""
+        """A scene of its own run; ``changes`` are of its spec."""
         folder = self._folder / f"scene{len(self.scenes)}"
         folder.mkdir()
-        scene = Scene(self._kind, folder, lines, exit_codes, lasting)
+        scene = Scene(self.kind, folder, lines, exit_codes, lasting, metrics or {}, changes)
         self.scenes.append(scene)
         return scene
 
+    def cut_connections(self, scene: Scene) -> None:
+        """From now on the first connections that a log is read over are cut in the middle of it."""
+        if self.kind == "docker":
+            proxy = CuttingProxy(self._folder / "proxy.sock", find_socket(), marker=b"/logs?", breaks=BREAKS)
+            self.proxies.append(proxy)
+            self._monkeypatch.setenv("DOCKER_HOST", f"unix://{proxy.path}")
+        else:
+            scene.backend = scene.open_another(breaks=BREAKS)
 
-@pytest.fixture(params=["fake", "docker"])
-def stage(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[Stage]:
-    """A stage on every backend by name; what it made is gone afterwards."""
-    stage = Stage(request.param, tmp_path)
-    yield stage
-    if request.param == "docker":
+    def close_service(self) -> None:
+        """From now on the service cannot be reached."""
+        self._monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+
+    def clean(self) -> None:
+        """Removes what the scenes have made."""
+        for proxy in self.proxies:
+            proxy.close()
+        if self.kind != "docker":
+            return
         client = open_docker()
-        for scene in stage.scenes:
-            label = f"aml-infra.run={scene.spec.run_id}"
-            for container in client.containers(all=True, filters={"label": label}):
-                client.remove_container(container["Id"], force=True, v=True)
+        for scene in self.scenes:
+            for container in client.containers(all=True):
+                label = container["Labels"].get("aml-infra.run", "")
+                if label == scene.spec.run_id or any(scene.spec.run_id in name for name in container["Names"]):
+                    client.remove_container(container["Id"], force=True, v=True)
+            for network in client.networks(filters={"label": f"aml-infra.run={scene.spec.run_id}"}):
+                client.remove_network(network["Id"])
+
+
+@pytest.fixture(params=BACKENDS)
+def stage(request: pytest.FixtureRequest, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """A stage on every backend by name; what it made is gone afterwards."""
+    stage = Stage(request.param, tmp_path, monkeypatch)
+    yield stage
+    stage.clean()
+
+
+@pytest.fixture
+def docker_stage(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """A stage on Docker, for what is particular to it."""
+    stage = Stage("docker", tmp_path, monkeypatch)
+    yield stage
+    stage.clean()
+
+
+def write_tracking_store(archive: pathlib.Path, metrics: Mapping[str, float]) -> None:
+    """Makes an archive of MLflow's file store, empty folders and all, with one run that has logged ``metrics``."""
+    from mlflow import MlflowClient
+
+    with tempfile.TemporaryDirectory() as folder, tarfile.open(archive, "w") as tar:
+        client = MlflowClient(tracking_uri=pathlib.Path(folder).as_uri())
+        run = client.create_run("0")
+        for name, value in metrics.items():
+            client.log_metric(run.info.run_id, name, value)
+        client.set_terminated(run.info.run_id)
+        tar.add(folder, ".")

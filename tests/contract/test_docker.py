@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import hashlib
+import json
 import pathlib
 import warnings
-from collections.abc import Iterator
+from typing import Any
 
 import docker
 import pytest
 
 from aml_infra import source
 from aml_infra.backends import docker_request
-from aml_infra.backends.base import RunGone
+from aml_infra.backends.base import RunGone, Status
 from aml_infra.errors import BackendUnavailable, InvalidInput, RunConflict, RunNotSubmitted
-from aml_infra.spec import Resources
+from aml_infra.spec import Demand, RunInput, RunSpec
 from tests.contract.conftest import Stage
 from tests.docker_daemon import open_docker
-
-
-@pytest.fixture
-def docker_stage(tmp_path: pathlib.Path) -> Iterator[Stage]:
-    """A stage on Docker; whatever has a name of its runs is removed afterwards."""
-    stage = Stage("docker", tmp_path)
-    yield stage
-    client = open_docker()
-    for scene in stage.scenes:
-        for container in client.containers(all=True):
-            if any(scene.spec.run_id in name for name in container["Names"]):
-                client.remove_container(container["Id"], force=True, v=True)
 
 
 def test_outputs_and_the_ids_of_what_ran_are_recorded(docker_stage: Stage) -> None:
@@ -39,7 +29,7 @@ def test_outputs_and_the_ids_of_what_ran_are_recorded(docker_stage: Stage) -> No
     state = scene.backend.describe(scene.spec.run_id)
     assert state is not None
 
-    record = scene.backend.collect(state, {})
+    record = scene.backend.collect(state)
 
     image = open_docker().inspect_image(scene.spec.image)
     assert (pathlib.Path(record.outputs_path) / "result.txt").read_text() == "content\n"
@@ -50,8 +40,7 @@ def test_a_half_made_container_is_not_the_run_and_is_swept(docker_stage: Stage) 
     """A client that died before it claimed the name left nothing that counts."""
     scene = docker_stage()
     client = open_docker()
-    request = docker_request.build_request(scene.spec, 1)
-    half = client.create_container_from_config(request, f"{scene.spec.run_id}.dead")
+    half = client.create_container_from_config(build_body(scene.spec, "dead"), f"{scene.spec.run_id}.dead")
 
     before = scene.backend.describe(scene.spec.run_id)
     scene.run_to_end()
@@ -68,9 +57,8 @@ def test_a_claimed_container_that_nobody_started_is_started_by_who_follows(docke
     scene.follow()
     client = open_docker()
     client.remove_container(scene.spec.run_id)
-    request = docker_request.build_request(scene.spec, 1)
-    request["Entrypoint"], request["Cmd"] = ["echo"], ["late"]
-    client.create_container_from_config(request, scene.spec.run_id)
+    body = {**build_body(scene.spec, "slow"), "Entrypoint": ["echo"], "Cmd": ["late"]}
+    client.create_container_from_config(body, scene.spec.run_id)
 
     assert scene.follow() == ["late"]
 
@@ -95,7 +83,7 @@ def test_a_run_removed_before_it_was_collected_is_gone(docker_stage: Stage) -> N
     open_docker().remove_container(scene.spec.run_id)
 
     with pytest.raises(RunGone):
-        scene.backend.collect(state, {})
+        scene.backend.collect(state)
     assert scene.backend.describe(scene.spec.run_id) is None
 
 
@@ -117,7 +105,7 @@ def test_a_daemon_that_is_away_is_not_absence(docker_stage: Stage, monkeypatch: 
 
     with pytest.raises(BackendUnavailable, match="start Docker"):
         scene.backend.describe(scene.spec.run_id)
-    (problem,) = scene.backend.find_problems(Resources())
+    (problem,) = scene.backend.find_problems(Demand())
     assert problem.path == "compute"
     # The docker package leaves the socket that it could not connect to the garbage collector.
     with warnings.catch_warnings():
@@ -136,3 +124,110 @@ def test_long_lines_progress_bars_and_open_ends_are_lines(docker_stage: Stage) -
     lines = scene.run_to_end()
 
     assert lines == ["x" * 40000, "100%", "end"]
+
+
+def test_a_secret_reaches_the_command_and_nothing_else(docker_stage: Stage) -> None:
+    """Not the container's configuration, and no file that outlives the start of the command."""
+    value = "planted 'marker' $HOME\nsecond line"
+    scene = docker_stage(secrets={"TOKEN": value}, timeout_minutes=5)
+    scene.write_script('printf %s "$TOKEN" | sha256sum\nls /var/aml-infra\nenv | grep -c ^TOKEN=\n')
+
+    lines = scene.run_to_end()
+    container = open_docker().inspect_container(scene.spec.run_id)
+
+    assert lines == [f"{hashlib.sha256(value.encode()).hexdigest()}  -", "mlruns", "1"]
+    assert "planted" not in json.dumps(container)
+
+
+def test_data_is_mounted_read_only_and_found_by_its_name(docker_stage: Stage, tmp_path: pathlib.Path) -> None:
+    """A folder, a file and a URI, in the command and in a variable."""
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "cat.txt").write_text("cat\n")
+    (tmp_path / "labels.csv").write_text("labels\n")
+    inputs = {
+        name: RunInput(path=str(path), version=source.take_data_snapshot(path).digest)
+        for name, path in (("images", tmp_path / "images"), ("labels", tmp_path / "labels.csv"))
+    }
+    inputs["far"] = RunInput(path="s3://bucket/data", version="3")
+    command = ("sh", "train.sh", "${{inputs.images}}/cat.txt", "${{inputs.labels}}", "${{inputs.far}}")
+    scene = docker_stage(inputs=inputs, command=command, parameters={"lr": "0.01"})
+    scene.write_script(
+        'cat "$1" "$2"\necho "$3" "$4"\ntest "$AML_INFRA_INPUT_labels" = "$2" && echo same\n'
+        'touch "$1" 2>/dev/null || echo read-only\n'
+    )
+
+    assert scene.run_to_end() == ["cat", "labels", "s3://bucket/data --lr=0.01", "same", "read-only"]
+
+
+def test_workers_find_one_another_and_leave_nothing(docker_stage: Stage) -> None:
+    """Each knows its rank and how many there are, and reaches worker 0 by name; the network goes with the run."""
+    scene = docker_stage(workers=2)
+    scene.write_script(
+        "echo rank $RANK of $WORLD_SIZE\n"
+        'if [ "$RANK" = 0 ]; then until [ -e done ]; do sleep 0.1; done; else\n'
+        "getent hosts $MASTER_ADDR > /dev/null && echo found worker 0; fi\n"
+    )
+    state = scene.submit()
+    lines = scene.backend.follow(state)
+    first = [next(lines) for _ in range(3)]
+    client = open_docker()
+    client.exec_start(client.exec_create(scene.spec.run_id, ["touch", "/workspace/done"])["Id"])
+    rest = list(lines)
+    label = {"label": f"aml-infra.run={scene.spec.run_id}"}
+    networks = [len(client.networks(filters=label))]
+    scene.backend.collect(scene.describe())
+    scene.backend.remove(scene.spec.run_id)
+    networks.append(len(client.networks(filters=label)))
+
+    assert sorted(first) == ["[0] rank 0 of 2", "[1] found worker 0", "[1] rank 1 of 2"]
+    assert rest == []
+    assert networks == [1, 0]
+    assert client.containers(all=True, filters=label) == []
+
+
+def test_when_one_worker_fails_the_others_are_stopped(docker_stage: Stage) -> None:
+    """They would wait for it for ever; the run failed as the first of them did, whose log comes last."""
+    scene = docker_stage(workers=3)
+    scene.write_script("echo here\n[ $RANK != 1 ] || { echo boom; exit 3; }\nwhile :; do sleep 0.1; done\n")
+
+    lines = scene.run_to_end()
+    state = scene.describe()
+    record = scene.backend.collect(state)
+
+    assert sorted(lines) == ["[0] here", "[1] boom", "[1] here", "[2] here"]
+    assert (state.status, state.exit_code, state.reason) == (Status.FAILED, 3, "worker 1 failed first")
+    with open(record.log_path, encoding="utf-8") as log:
+        assert log.read().splitlines()[-1] == "[1] boom"
+
+
+def test_workers_that_are_canceled_are_canceled(docker_stage: Stage) -> None:
+    """All of them, and not failed or lost."""
+    scene = docker_stage(workers=2, lasting=True)
+    lines = scene.backend.follow(scene.submit())
+    next(lines)
+
+    scene.backend.cancel(scene.spec.run_id)
+    list(lines)
+
+    assert scene.describe().status is Status.CANCELED
+
+
+def test_a_worker_that_was_removed_is_not_a_completed_run(docker_stage: Stage) -> None:
+    """What it would have done is not known."""
+    scene = docker_stage(workers=2)
+    scene.run_to_end()
+    client = open_docker()
+    (other,) = client.containers(
+        all=True, filters={"label": ["aml-infra.rank=1", f"aml-infra.run={scene.spec.run_id}"]}
+    )
+    client.remove_container(other["Id"])
+
+    state = scene.describe()
+
+    assert (state.status, state.reason) == (Status.NOT_RESPONDING, "the container of worker 1 is gone")
+
+
+def build_body(spec: RunSpec, group: str) -> dict[str, Any]:
+    """The container that a client makes for ``spec``."""
+    (body,) = docker_request.name_group(docker_request.build_request(spec, 1), group)["containers"]
+    return dict(body)

@@ -31,11 +31,17 @@ plugins:
 PROGRAM = """\
 import json
 import pulumi
-from aml_infra import TrainingRun, TrainingRunArgs
+from aml_infra import Distribution, TrainingRun, TrainingRunArgs
 
 with open("args.json") as file:
     given = json.load(file)
 for name, args in given.items():
+    if "distribution" in args:
+        args["distribution"] = Distribution(workers=args["distribution"])
+    variables = args.get("environment_variables", {})
+    for variable, value in variables.items():
+        if value.startswith("secret:"):
+            variables[variable] = pulumi.Output.secret(value.removeprefix("secret:"))
     run = TrainingRun(name, TrainingRunArgs(**args))
     for output in ("run_id", "status", "attempt", "metrics", "outputs_path", "log_path", "image_digest"):
         pulumi.export(f"{name}.{output}", getattr(run, output))
@@ -123,6 +129,17 @@ class Project:
         (container,) = [each for each in self.containers() if each["State"] == "running"]
         client = open_docker()
         client.exec_start(client.exec_create(container["Id"], ["touch", "/workspace/go"])["Id"])
+
+    def wait_for_end(self) -> None:
+        """Waits until every container of the run has ended."""
+        for container in self.containers():
+            open_docker().wait(container["Id"])
+
+    def read_run(self) -> dict[str, Any]:
+        """The run's outputs in the state, which a refresh changes and the stack's own outputs do not show."""
+        state = json.loads(self.pulumi("stack", "export"))
+        (run,) = [each for each in state["deployment"]["resources"] if each["type"] == "aml-infra:index:TrainingRun"]
+        return dict(run["outputs"])
 
     def join_and_let_go(self) -> str:
         """An ``up`` that joins the run, which is let go then; gives its whole output."""

@@ -67,7 +67,7 @@ def test_preview_names_the_file_that_changed_and_up_trains_once(project: Project
 
     assert "train.sh:" in preview
     assert "other.txt" not in preview
-    assert "has not been submitted yet" in preview
+    assert f"train: train.sh changed; run {project.name}-" in preview
     assert made_by_preview == 1
     assert "line 3" in output
     assert project.outputs()["run_id"] != before

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
+import json
 
 import pytest
 
-from aml_infra import spec
-from aml_infra.spec import Capacity, Resources, RunSpec
+from aml_infra import spec as specs
+from aml_infra.spec import Resources, RunInput, RunSpec
 
 SPEC = RunSpec(
     name="train",
@@ -16,12 +16,28 @@ SPEC = RunSpec(
     image_identity="sha256:1",
     environment={"A": "1", "B": "2"},
 )
+FULL = dataclasses.replace(
+    SPEC,
+    secrets={"TOKEN": "hunter2"},
+    parameters={"lr": "0.01"},
+    inputs={
+        "pets": RunInput(path="/data/pets", version="d" * 64),
+        "labels": RunInput(path="https://data.example/labels.csv", version="3"),
+    },
+    workers=2,
+    triggers={"again": "1"},
+)
 
 
 def test_fingerprint_is_pinned() -> None:
     """A release that changed this would train everything again everywhere."""
     assert SPEC.fingerprint == "55893f57dcc8b804b53b263f82281ac9b76aa72a6479b5705f84ae3c5fd78ece"
     assert SPEC.run_id == f"train-{SPEC.fingerprint[:12]}"
+
+
+def test_fingerprint_of_a_run_with_everything_is_pinned() -> None:
+    """Nor may what secrets, parameters, inputs and workers add to it change."""
+    assert FULL.fingerprint == "84a0bb907e4a73756e650aa087561d53ea77880da07d55515772ea16a4e6a765"
 
 
 @pytest.mark.parametrize(
@@ -31,12 +47,25 @@ def test_fingerprint_is_pinned() -> None:
         {"command": ("python", "train.py", "--lr=1")},
         {"image_identity": "sha256:2"},
         {"environment": {"A": "1"}},
-        {"triggers": {"again": "1"}},
+        {"triggers": {"again": "2"}},
+        {"parameters": {"lr": "0.02"}},
+        {"parameters": {"rate": "0.01"}},
+        {"parameters": {}},
+        {"inputs": {**FULL.inputs, "pets": RunInput(path="/data/pets", version="e" * 64)}},
+        {"inputs": {**FULL.inputs, "labels": RunInput(path="https://data.example/labels.csv", version="4")}},
+        {"inputs": {**FULL.inputs, "labels": RunInput(path="https://data.example/other.csv", version="3")}},
+        {"inputs": {"cats": FULL.inputs["pets"], "labels": FULL.inputs["labels"]}},
+        {"inputs": {}},
+        {"secrets": {"PASSWORD": "hunter2"}},
+        {"secrets": {}},
+        {"secrets": {}, "environment": {"A": "1", "B": "2", "TOKEN": "hunter2"}},
+        {"workers": 3},
+        {"workers": 1},
     ],
 )
 def test_fingerprint_changes_with_what_can_change_the_result(change: dict[str, object]) -> None:
     """Each part of the identity makes another fingerprint."""
-    assert dataclasses.replace(SPEC, **change).fingerprint != SPEC.fingerprint  # type: ignore[arg-type]
+    assert dataclasses.replace(FULL, **change).fingerprint != FULL.fingerprint  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -49,63 +78,121 @@ def test_fingerprint_changes_with_what_can_change_the_result(change: dict[str, o
         {"display_name": "other"},
         {"tags": {"a": "b"}},
         {"environment": {"B": "2", "A": "1"}},
+        {"secrets": {"TOKEN": "another"}},
+        {"inputs": {**FULL.inputs, "pets": RunInput(path="/home/me/pets", version="d" * 64)}},
+        {"inputs": dict(sorted(FULL.inputs.items(), reverse=True))},
     ],
 )
 def test_fingerprint_ignores_what_cannot(change: dict[str, object]) -> None:
-    """Neither size, names, tags, timeouts nor the order of variables count."""
-    assert dataclasses.replace(SPEC, **change).fingerprint == SPEC.fingerprint  # type: ignore[arg-type]
+    """Neither size, names, tags, timeouts nor order count; nor values of secrets, nor where local data lies."""
+    assert dataclasses.replace(FULL, **change).fingerprint == FULL.fingerprint  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("command", "path"), [([], "command"), ([" "], "command[0]"), (["a", "b\0"], "command[1]")])
-def test_bad_commands_are_named(command: list[str], path: str) -> None:
-    """The problem has the path of the word that is wrong."""
-    assert [problem.path for problem in spec.find_command_problems(command)] == [path]
+def test_a_spec_does_not_print_its_secrets() -> None:
+    """A message or a traceback with a spec in it holds no value of a secret."""
+    assert "hunter2" not in repr(FULL)
 
 
-def test_a_command_given_as_text_is_refused() -> None:
-    """A text would be run letter by letter."""
-    (problem,) = spec.find_command_problems("python train.py")
+def test_the_description_is_json_and_holds_no_secret_value() -> None:
+    """It goes into records and labels, and must come back as it was."""
+    described = FULL.describe()
 
-    assert "give a list" in problem.message
-
-
-@pytest.mark.parametrize("value", [-1, 0, math.nan, math.inf, 1e12])
-@pytest.mark.parametrize("field", ["cpus", "memory_gb"])
-def test_absurd_resources_are_refused(field: str, value: float) -> None:
-    """Negative, zero, endless and absurd figures are problems, with the value and what is allowed."""
-    (problem,) = spec.find_resource_problems(Resources(**{field: value}), None)  # type: ignore[arg-type]
-
-    assert problem.path == field
-    assert "allowed is" in problem.message
+    assert json.loads(json.dumps(described)) == described
+    assert "hunter2" not in json.dumps(described)
+    assert (described["secrets"], described["command"]) == (["TOKEN"], ["python", "train.py"])
+    assert set(described) == {field.name for field in dataclasses.fields(RunSpec)}
 
 
-def test_all_resource_problems_are_told_at_once() -> None:
-    """One call names every figure that is wrong."""
-    problems = spec.find_resource_problems(Resources(cpus=-1, memory_gb=-1, gpus=-1), -1)
+@pytest.mark.parametrize(
+    ("path", "is_local"),
+    [
+        ("/data/pets", True),
+        ("data/pets", True),
+        ("C:\\data", True),
+        ("C:/data", True),
+        ("./a:b", True),
+        ("https://data.example/pets", False),
+        ("s3://bucket/pets", False),
+        ("azureml:pets:3", False),
+        ("file:///data", False),
+    ],
+)
+def test_a_uri_is_told_from_a_path(path: str, is_local: bool) -> None:
+    """One letter before the colon is a drive of Windows; a colon behind a slash is part of a name."""
+    assert RunInput(path=path, version="").is_local is is_local
 
-    assert [problem.path for problem in problems] == ["cpus", "memory_gb", "timeout_minutes", "gpus"]
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (True, "true"),
+        (False, "false"),
+        (1, "1"),
+        (1.0, "1"),
+        (-0.0, "0"),
+        (0.01, "0.01"),
+        (1e-5, "1e-05"),
+        (2.0**53, "9007199254740992"),
+        (1e300, "1e+300"),
+        ("1.0", "1.0"),
+        ("", ""),
+    ],
+)
+def test_parameters_are_written_as_short_as_they_can_be(value: str | float, text: str) -> None:
+    """The engine has no whole numbers, so that 1 and 1.0 must be the same text; text stays as it is."""
+    assert specs.format_parameter(value) == text
 
 
-def test_sensible_resources_pass() -> None:
-    """What is allowed is not refused."""
-    assert spec.find_resource_problems(Resources(cpus=0.5, memory_gb=1.5, gpus=2), 0.5) == []
+def test_a_parameter_reads_back_as_the_same_number() -> None:
+    """However short it is written, nothing of a number is lost."""
+    for number in (0.1, 1 / 3, 5e-324, 1.7976931348623157e308, 123456789.125):
+        assert float(specs.format_parameter(number)) == number
 
 
-def test_variable_names_are_checked() -> None:
-    """A name that no shell could set is named."""
-    (problem,) = spec.find_environment_problems({"GOOD_1": "", "1BAD": ""})
+@pytest.mark.parametrize(
+    ("command", "parameters", "built"),
+    [
+        (("python", "train.py"), {}, ["python", "train.py"]),
+        (("train",), {"lr": "0.01", "epochs": "3"}, ["train", "--epochs=3", "--lr=0.01"]),
+        (("train", "-r", "${{parameters.lr}}"), {"lr": "0.01", "b": "1"}, ["train", "-r", "0.01", "--b=1"]),
+        (("train", "a=${{ parameters.a }},b=${{parameters.b}}"), {"a": "1", "b": "2"}, ["train", "a=1,b=2"]),
+        (("train", "--lr=${{parameters.learning-rate}}"), {"learning-rate": "1"}, ["train", "--lr=1"]),
+        (("train", "${{parameters.opt.lr}}"), {"opt.lr": "1"}, ["train", "1"]),
+        (("train", "${{inputs.pets}}/train"), {}, ["train", "/inputs/pets/train"]),
+        (("train", "${{inputs.pets}}"), {"pets": "5"}, ["train", "/inputs/pets", "--pets=5"]),
+        (("train", "${{parameters.a}}"), {"a": "${{inputs.pets}} \\1"}, ["train", "${{inputs.pets}} \\1"]),
+        (("echo", "$HOME ${x} {{inputs.pets}}"), {}, ["echo", "$HOME ${x} {{inputs.pets}}"]),
+    ],
+)
+def test_the_command_is_completed(command: tuple[str, ...], parameters: dict[str, str], built: list[str]) -> None:
+    """Placeholders are replaced, once; parameters that have none are appended, sorted; other text stays as it is."""
+    spec = dataclasses.replace(SPEC, command=command, parameters=parameters)
 
-    assert problem.path == "environment_variables['1BAD']"
+    assert specs.build_command(spec, {"pets": "/inputs/pets"}) == built
 
 
-def test_what_a_machine_does_not_have_is_told_at_once() -> None:
-    """Each figure with what there is; one that is out of any range is somebody else's problem."""
-    capacity = Capacity(cpus=2, memory_gb=4, gpus=False)
+def test_variables_of_a_run() -> None:
+    """What every backend gives a run: no secret, and the user's own come last."""
+    spec = dataclasses.replace(FULL, environment={"A": "1", "PYTHONUNBUFFERED": "0"}, experiment="pets")
 
-    problems = spec.find_capacity_problems(Resources(cpus=4, memory_gb=8, gpus=1), capacity, "Docker")
-    absurd = spec.find_capacity_problems(Resources(cpus=1e9, memory_gb=1e9, gpus=-1), capacity, "Docker")
+    assert specs.build_variables(spec, 2, {"pets": "/inputs/pets"}) == {
+        "PYTHONUNBUFFERED": "0",
+        "AML_INFRA_RUN_ID": spec.run_id,
+        "AML_INFRA_ATTEMPT": "2",
+        "MLFLOW_EXPERIMENT_NAME": "pets",
+        "AML_INFRA_INPUT_pets": "/inputs/pets",
+        "A": "1",
+    }
 
-    assert [problem.path for problem in problems] == ["cpus", "memory_gb", "gpus"]
-    assert "is 4; Docker has 2 processors here" in problems[0].message
-    assert absurd == []
-    assert spec.find_capacity_problems(Resources(cpus=2, memory_gb=4), capacity, "Docker") == []
+
+def test_variables_of_a_worker() -> None:
+    """All that ``torch.distributed`` reads, for one process per worker."""
+    assert specs.build_worker_variables(1, 2, "worker-0", 29500) == {
+        "RANK": "1",
+        "WORLD_SIZE": "2",
+        "LOCAL_RANK": "0",
+        "LOCAL_WORLD_SIZE": "1",
+        "NODE_RANK": "1",
+        "MASTER_ADDR": "worker-0",
+        "MASTER_PORT": "29500",
+    }

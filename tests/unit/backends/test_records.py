@@ -8,7 +8,7 @@ import pytest
 from aml_infra.backends import records
 from aml_infra.backends.base import RunState, Status
 from aml_infra.backends.records import RecordStore
-from aml_infra.errors import BackendUnavailable
+from aml_infra.errors import BackendUnavailable, InvalidInput
 
 
 def build_state(attempt: int = 1, status: Status = Status.COMPLETED) -> RunState:
@@ -22,6 +22,8 @@ def build_state(attempt: int = 1, status: Status = Status.COMPLETED) -> RunState
         started_at=moment,
         finished_at=moment,
         exit_code=0,
+        reason="as it should",
+        spec={"name": "train", "parameters": {"lr": "0.01"}},
     )
 
 
@@ -32,15 +34,16 @@ def fill(folder: pathlib.Path) -> tuple[dict[str, float], str]:
 
 
 def test_a_record_comes_back_with_its_places(tmp_path: pathlib.Path) -> None:
-    """Status, times and metrics survive; the paths are those of its folder."""
+    """Status, times, metrics and what was run survive; the paths are those of its folder."""
     store = RecordStore(tmp_path)
-    kept = store.keep(build_state(), {"name": "train"}, fill)
+    kept = store.keep(build_state(), fill)
 
     read = store.read("train-1")
 
     assert read is not None
     assert read == kept
-    assert (read.state, read.metrics, read.spec) == (build_state(), {"a": 0.5}, {"name": "train"})
+    assert (read.state, read.metrics, read.image_digest) == (build_state(), {"a": 0.5}, "sha256:1")
+    assert read.state.spec == {"name": "train", "parameters": {"lr": "0.01"}}
     assert read.outputs_path == str(tmp_path / "runs" / "train-1" / "outputs")
     assert read.portal_url == (tmp_path / "runs" / "train-1").as_uri()
 
@@ -49,7 +52,7 @@ def test_the_latest_attempt_is_found(tmp_path: pathlib.Path) -> None:
     """Attempts are compared as numbers, and other runs with a longer name are not mixed in."""
     store = RecordStore(tmp_path)
     for attempt in (1, 2, 10):
-        store.keep(build_state(attempt, Status.FAILED), {}, fill)
+        store.keep(build_state(attempt, Status.FAILED), fill)
     (tmp_path / "runs" / "train-1-extra").mkdir()
 
     latest = store.find_latest("train-1")
@@ -67,7 +70,7 @@ def test_nothing_is_left_of_a_collection_that_failed(tmp_path: pathlib.Path) -> 
         raise OSError("disk full")
 
     with pytest.raises(BackendUnavailable, match="disk full"):
-        store.keep(build_state(), {}, fail)
+        store.keep(build_state(), fail)
 
     assert store.read("train-1") is None
     assert list((tmp_path / "runs").iterdir()) == []
@@ -78,13 +81,56 @@ def test_the_first_of_two_collectors_wins(tmp_path: pathlib.Path) -> None:
     store = RecordStore(tmp_path)
 
     def fill_slowly(folder: pathlib.Path) -> tuple[dict[str, float], str]:
-        store.keep(build_state(), {}, fill)
+        store.keep(build_state(), fill)
         return {}, "sha256:2"
 
-    record = store.keep(build_state(status=Status.FAILED), {}, fill_slowly)
+    record = store.keep(build_state(status=Status.FAILED), fill_slowly)
 
     assert (record.state.status, record.metrics) == (Status.COMPLETED, {"a": 0.5})
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["train-1"]
+
+
+def test_a_folder_in_the_way_is_moved_aside(tmp_path: pathlib.Path) -> None:
+    """It may be somebody's: it is kept with all that is in it, and hides no record."""
+    store = RecordStore(tmp_path)
+    store.locate("train-1").mkdir(parents=True)
+    (store.locate("train-1") / "notes.txt").write_text("mine")
+
+    store.keep(build_state(), fill)
+
+    aside, place = sorted((tmp_path / "runs").iterdir())
+    assert (aside / "notes.txt").read_text() == "mine"
+    assert aside.name.endswith("-was-in-the-way")
+    assert [path.name for path in sorted(place.iterdir())] == ["outputs", "record.json"]
+    assert store.find_latest("train-1") == store.read("train-1") is not None
+
+
+def test_a_record_is_made_once(tmp_path: pathlib.Path) -> None:
+    """Who asks again gets it as it is, and nothing is collected a second time."""
+    store = RecordStore(tmp_path)
+    record = store.keep(build_state(), fill)
+
+    def fail(folder: pathlib.Path) -> tuple[dict[str, float], str]:
+        raise AssertionError(folder)
+
+    assert store.keep(build_state(), fail) == record
+
+
+def test_a_record_can_be_read_by_others(tmp_path: pathlib.Path) -> None:
+    """Colleagues look at the runs of a shared machine; only what is being made is private."""
+    store = RecordStore(tmp_path)
+    store.keep(build_state(), fill)
+
+    assert store.locate("train-1").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_relative_data_folder_is_refused(tmp_path: pathlib.Path) -> None:
+    """It would be relative to a folder that the user does not know."""
+    with pytest.raises(InvalidInput, match=r"backend_options.data_folder: is 'runs'; give an absolute path"):
+        records.open_store("runs", tmp_path)
+
+    assert records.open_store(None, tmp_path) == RecordStore(tmp_path)
+    assert records.open_store("/runs", tmp_path) == RecordStore(pathlib.Path("/runs"))
 
 
 def test_a_record_that_cannot_be_read_is_not_absent(tmp_path: pathlib.Path) -> None:

@@ -27,10 +27,10 @@ def store(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Pa
     return folder
 
 
-def list_runs(target: pathlib.Path) -> list[Run]:
-    """Every run in the experiment ``pets`` of a store."""
+def list_runs(target: pathlib.Path, name: str = "pets") -> list[Run]:
+    """Every run in the experiment called ``name`` of a store."""
     client = MlflowClient(target.as_uri())
-    experiment = client.get_experiment_by_name("pets")
+    experiment = client.get_experiment_by_name(name)
     assert experiment is not None
     return list(client.search_runs([experiment.experiment_id]))
 
@@ -116,3 +116,58 @@ def test_a_run_is_copied_once(store: pathlib.Path, tmp_path: pathlib.Path) -> No
         tracking.copy_runs(store, tmp_path / "mlruns", {})
 
     assert len(list_runs(tmp_path / "mlruns")) == 1
+
+
+def test_parameters_are_added_to_what_was_logged(store: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """The run's own word for one stands."""
+    tracking.copy_runs(store, tmp_path / "mlruns", {}, {"lr": "0.2", "epochs": "3"})
+
+    assert [run.data.params for run in list_runs(tmp_path / "mlruns")] == [{"lr": "0.1", "epochs": "3"}]
+
+
+def test_parameters_alone_make_a_run_once(tmp_path: pathlib.Path) -> None:
+    """A training that logs nothing is on MLflow's page too, in its experiment, and is not there twice."""
+    target = tmp_path / "mlruns"
+    tags = {"aml-infra.run": "train-1", "aml-infra.experiment": "pets"}
+
+    for _ in range(2):
+        tracking.copy_runs(tmp_path / "nothing", target, tags, {"lr": "0.1"})
+    tracking.copy_runs(tmp_path / "nothing", target, {**tags, "aml-infra.run": "train-1-2"}, {"lr": "0.2"})
+
+    runs = {run.info.run_name: run for run in list_runs(target)}
+    assert {name: run.data.params for name, run in runs.items()} == {
+        "train-1": {"lr": "0.1"},
+        "train-1-2": {"lr": "0.2"},
+    }
+    assert runs["train-1"].data.tags["aml-infra.run"] == "train-1"
+    assert runs["train-1"].info.status == "FINISHED"
+
+
+@pytest.mark.parametrize("parameters", [None, {}])
+def test_nothing_logged_and_no_parameters_make_no_run(
+    tmp_path: pathlib.Path, parameters: dict[str, str] | None
+) -> None:
+    """Nor an empty store."""
+    tracking.copy_runs(tmp_path / "nothing", tmp_path / "mlruns", {"aml-infra.run": "train-1"}, parameters)
+
+    assert not (tmp_path / "mlruns").exists()
+
+
+def test_many_and_long_parameters_are_logged(store: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """More than one call of MLflow takes, and a longer one than it keeps, which is cut."""
+    parameters = {f"p{number}": "x" for number in range(150)} | {"long": "y" * 7000}
+
+    tracking.copy_runs(store, tmp_path / "mlruns", {}, parameters)
+
+    (run,) = list_runs(tmp_path / "mlruns")
+    assert len(run.data.params) == 152
+    assert run.data.params["long"] == "y" * 6000
+
+
+def test_parameters_that_mlflow_refuses_do_not_fail_the_run(tmp_path: pathlib.Path) -> None:
+    """A training of hours is not lost for what is shown on a page."""
+    tags = {"aml-infra.run": "train-1"}
+
+    tracking.copy_runs(tmp_path / "nothing", tmp_path / "mlruns", tags, {"p" * 1000: "1"})
+
+    assert tracking.read_metrics(tmp_path / "mlruns") == {}

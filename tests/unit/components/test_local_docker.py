@@ -6,14 +6,14 @@ import pytest
 
 from aml_infra import InvalidInput, LocalDocker, LocalDockerArgs, Problem
 from aml_infra.components.validation import Machine
-from aml_infra.spec import Resources
+from aml_infra.spec import Demand, Resources
 from tests.unit.components.engine import Engine
 
 
 def find_missing(engine: Engine, resources: Resources) -> list[Problem]:
     """What Docker lacks of ``resources``."""
     found: list[Problem] = []
-    engine.run(lambda: found.extend(LocalDockerArgs().find_resource_problems(resources, Machine())))
+    engine.run(lambda: found.extend(LocalDockerArgs().find_demand_problems(Demand(resources=resources), Machine())))
     return found
 
 

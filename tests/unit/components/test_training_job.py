@@ -8,6 +8,8 @@ import pulumi
 import pytest
 
 from aml_infra import (
+    DataInput,
+    Distribution,
     InvalidInput,
     LocalDocker,
     LocalDockerArgs,
@@ -64,6 +66,7 @@ def test_leaves_what_is_not_given_to_the_plugin(engine: Engine, source_folder: p
         "command": ["python", "train.py"],
         "image": "x:1",
         "backend": "docker",
+        "onInterrupt": "detach",
         "onDestroy": "cancel",
     }
 
@@ -81,6 +84,13 @@ def test_passes_everything_on(engine: Engine, source_folder: pathlib.Path) -> No
         display_name="Digits",
         tags={"cost_center": "7"},
         allow_secrets=["*.pem"],
+        parameters={"lr": 0.1},
+        inputs={"pets": DataInput("s3://pets", version="3")},
+        distribution=Distribution(workers=2),
+        require_metrics=["accuracy >= 0.9"],
+        retries=2,
+        wait=False,
+        on_interrupt="cancel",
         on_destroy="retain",
     )
 
@@ -97,6 +107,13 @@ def test_passes_everything_on(engine: Engine, source_folder: pathlib.Path) -> No
         "displayName": "Digits",
         "tags": {"cost_center": "7"},
         "allowSecrets": ["*.pem"],
+        "parameters": {"lr": 0.1},
+        "inputs": {"pets": {"path": "s3://pets", "version": "3"}},
+        "distribution": {"workers": 2},
+        "requireMetrics": ["accuracy >= 0.9"],
+        "retries": 2,
+        "wait": False,
+        "onInterrupt": "cancel",
         "onDestroy": "retain",
     }
 
@@ -107,12 +124,13 @@ def test_a_training_image_gives_its_tag_and_its_identity(engine: Engine, source_
     def program() -> dict[str, Any]:
         image = TrainingImage("fastai", IMAGE)
         TrainingJob("train", make_args(source_folder, image=image, compute=LocalDocker("docker")))
-        return {"ref": image.ref, "build_key": image.build_key}
+        return {"ref": image.ref, "build_key": image.build_key, "parts": image.parts}
 
     outputs = engine.run(program)
 
     inputs = engine.find(RUN).inputs
     assert (inputs["image"], inputs["imageIdentity"]) == (outputs["ref"], outputs["build_key"])
+    assert inputs["imageParts"] == outputs["parts"] != {}
     assert "restoring of fastai" in engine.hooks
 
 
@@ -158,6 +176,12 @@ def test_args_cannot_stand_in_for_components(engine: Engine, source_folder: path
         ({"gpus": -1}, "gpus", "is -1; allowed are"),
         ({"gpus": 1}, "gpus", "Docker has no GPU runtime here"),
         ({"timeout_minutes": 0}, "timeout_minutes", "is 0; allowed is"),
+        ({"retries": -1}, "retries", "is -1; allowed"),
+        ({"on_interrupt": "stop"}, "on_interrupt", "is 'stop'; allowed are detach, cancel"),
+        ({"require_metrics": ["accuracy ~ 1"]}, "require_metrics[0]", "accuracy ~ 1"),
+        ({"parameters": {"lr": [1]}}, "parameters['lr']", "is a list; give text"),
+        ({"inputs": {"pets": "nowhere"}}, "inputs['pets']", "does not exist"),
+        ({"distribution": Distribution(workers=0)}, "distribution.workers", "is 0; allowed"),
         ({"on_destroy": "keep"}, "on_destroy", "is 'keep'; allowed are cancel, retain"),
     ],
 )

@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from aml_infra.backends.fake import FakeBackend, Script
 from aml_infra.backends.records import RecordStore
 from aml_infra.errors import BackendUnavailable, RunConflict, SourceChanged
 from aml_infra.provider import lifecycle
-from aml_infra.provider.lifecycle import Interruption, RunFailed, RunUnfinished
+from aml_infra.provider.lifecycle import Interruption, Policy, RunFailed, RunUnfinished
 from aml_infra.source import Snapshot
 from aml_infra.spec import RunSpec
 
@@ -45,11 +46,25 @@ class Scene:
         self.snapshots += 1
         return source.take_snapshot(self.source)
 
-    def ensure(self, backend: FakeBackend, interruption: Interruption | None = None) -> Record:
-        """``lifecycle.ensure`` of the scene's run."""
-        return lifecycle.ensure(
-            backend, self.spec, self.take_snapshot, self.said.append, interruption or Interruption()
+    def ensure(
+        self,
+        backend: FakeBackend,
+        interruption: Interruption | None = None,
+        left_going: int | None = None,
+        **policy: Any,
+    ) -> Record:
+        """``lifecycle.ensure`` of the scene's run, which is waited for."""
+        seen = lifecycle.ensure(
+            backend,
+            self.spec,
+            self.take_snapshot,
+            self.said.append,
+            interruption or Interruption(),
+            Policy(**policy),
+            left_going=left_going,
         )
+        assert seen.record is not None
+        return seen.record
 
 
 @pytest.fixture
@@ -175,7 +190,7 @@ def test_a_defect_does_not_cost_the_run(scene: Scene) -> None:
     """Whatever goes wrong once it was submitted is told with its kind, and the run is in the state."""
 
     class Broken(FakeBackend):
-        def collect(self, state: RunState, spec: object) -> Record:
+        def collect(self, state: RunState) -> Record:
             raise LookupError("a defect")
 
     with pytest.raises(RunUnfinished, match="unexpected LookupError: a defect"):
@@ -251,9 +266,9 @@ def test_end_cancels_a_running_run_only_where_asked(scene: Scene) -> None:
     backend = scene.backend(Script(running=(1,)))
     backend.submit(scene.spec, 1, scene.take_snapshot())
 
-    lifecycle.end(backend, scene.spec.run_id, cancel=False, spec={})
+    lifecycle.end(backend, scene.spec.run_id, cancel=False)
     kept = backend.describe(scene.spec.run_id)
-    lifecycle.end(backend, scene.spec.run_id, cancel=True, spec={})
+    lifecycle.end(backend, scene.spec.run_id, cancel=True)
     record = scene.records.read(scene.spec.run_id)
 
     assert kept is not None
@@ -264,4 +279,146 @@ def test_end_cancels_a_running_run_only_where_asked(scene: Scene) -> None:
 
 def test_end_of_a_run_that_is_gone_is_harmless(scene: Scene) -> None:
     """Deleting twice is deleting once."""
-    lifecycle.end(scene.backend(), scene.spec.run_id, cancel=True, spec={})
+    lifecycle.end(scene.backend(), scene.spec.run_id, cancel=True)
+
+
+def test_ctrl_c_stops_the_run_where_asked(scene: Scene) -> None:
+    """With `on_interrupt` set to `cancel` the run is stopped, its record is kept, and the update has failed."""
+    backend = scene.backend(Script(running=(1,)))
+    interruption = Interruption()
+    interruption.raise_()
+
+    with pytest.raises(RunFailed, match="Canceled"):
+        scene.ensure(backend, interruption, on_interrupt="cancel")
+    record = scene.records.read(scene.spec.run_id)
+
+    assert record is not None
+    assert record.state.status is Status.CANCELED
+    assert any("on_interrupt is 'cancel'" in line for line in scene.said)
+
+
+def test_a_lost_machine_is_retried(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As often as asked; what was lost has its record, and the user is told of each."""
+    monkeypatch.setattr(lifecycle, "RETRY_SECONDS", 0.0)
+
+    record = scene.ensure(scene.backend(Script(lost=(1, 2))), retries=2)
+
+    assert record.state.attempt == 3
+    assert [line.partition(" in ")[0] for line in scene.said if "retry" in line] == ["retry 1 of 2", "retry 2 of 2"]
+    lost = scene.records.read(scene.spec.run_id)
+    assert lost is not None
+    assert lost.state.status is Status.NOT_RESPONDING
+
+
+@pytest.mark.parametrize(
+    ("script", "status"), [(Script(lost=(1, 2)), "NotResponding"), (Script(exit_codes=(1, 0)), "Failed")]
+)
+def test_retries_end(scene: Scene, script: Script, status: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the last one; and none is made for a command that failed, which would fail again."""
+    monkeypatch.setattr(lifecycle, "RETRY_SECONDS", 0.0)
+
+    with pytest.raises(RunFailed, match=status):
+        scene.ensure(scene.backend(script), retries=1)
+
+    assert scene.snapshots == (2 if status == "NotResponding" else 1)
+
+
+def test_ctrl_c_ends_the_pause_before_a_retry(scene: Scene) -> None:
+    """Nothing is submitted any more, and the failure is told."""
+    interruption = Interruption()
+
+    class Interrupted(FakeBackend):
+        def collect(self, state: RunState) -> Record:
+            interruption.raise_()
+            return super().collect(state)
+
+    with pytest.raises(RunFailed, match="NotResponding"):
+        scene.ensure(Interrupted(scene.records, Script(lost=(1,))), interruption, retries=5)
+    assert scene.snapshots == 1
+
+
+def test_pauses_grow_and_are_spread() -> None:
+    """So that many clients of one service do not come back at once."""
+    assert [lifecycle.find_pause(retry, 0) for retry in (0, 1, 2, 50)] == [5, 10, 20, 300]
+    assert lifecycle.find_pause(1, 1) == 5
+
+
+def test_without_waiting_a_run_is_left_going(scene: Scene) -> None:
+    """The first `ensure` submits, the second sees that it still runs, and the third its end."""
+    going, ended = Script(running=(1,)), Script(metrics={"a": 1})
+
+    def ensure(script: Script) -> lifecycle.Seen:
+        return lifecycle.ensure(
+            scene.backend(script),
+            scene.spec,
+            scene.take_snapshot,
+            scene.said.append,
+            Interruption(),
+            Policy(wait=False),
+        )
+
+    seen = [ensure(going), ensure(going), ensure(ended)]
+
+    assert [one.state.status for one in seen] == [Status.RUNNING, Status.RUNNING, Status.COMPLETED]
+    assert [one.record is not None for one in seen] == [False, False, True]
+    assert scene.snapshots == 1
+
+
+def test_a_failure_that_nobody_saw_is_told_before_it_is_tried_again(scene: Scene) -> None:
+    """A run that was left going and has failed since fails the update, with its log; only then comes an attempt."""
+    script = Script(lines=("boom",), exit_codes=(3, 0))
+    scene.backend().submit(scene.spec, 1, scene.take_snapshot())
+
+    with pytest.raises(RunFailed, match="boom"):
+        scene.ensure(scene.backend(script), left_going=1)
+    record = scene.ensure(scene.backend(script))
+
+    assert record.state.attempt == 2
+
+
+def test_metrics_that_miss_what_is_required_fail_the_update_and_keep_the_run(scene: Scene) -> None:
+    """It is not repeated: neither with the same gate, nor with one that it meets."""
+    backend = scene.backend(Script(metrics={"accuracy": 0.87}))
+
+    for _ in range(2):
+        with pytest.raises(RunFailed, match=r"accuracy is 0.87, required >= 0.9; the run is kept"):
+            scene.ensure(backend, require_metrics=("accuracy >= 0.9",))
+    record = scene.ensure(backend, require_metrics=("accuracy >= 0.8",))
+
+    assert record.state.attempt == 1
+    assert scene.snapshots == 1
+
+
+def test_a_secret_that_a_run_prints_is_not_shown(scene: Scene) -> None:
+    """Neither in the log that streams, nor in the tail of a failure."""
+    scene.spec = dataclasses.replace(scene.spec, secrets={"TOKEN": "s3cr3t-value", "SHORT": "a"})
+    script = Script(lines=("token is s3cr3t-value, a",), exit_codes=(1,))
+
+    with pytest.raises(RunFailed) as failed:
+        scene.ensure(scene.backend(script))
+
+    assert "token is [secret], a" in scene.said
+    assert "token is [secret], a" in str(failed.value)
+    assert "s3cr3t" not in str(failed.value)
+
+
+def test_a_lost_answer_to_submit_trains_once(scene: Scene) -> None:
+    """Nobody knows whether it took effect: the update fails, and the next one joins what there is."""
+    with pytest.raises(BackendUnavailable):
+        scene.ensure(scene.backend(Script(lost_answers=1)))
+    record = scene.ensure(scene.backend())
+
+    assert record.state.attempt == 1
+    assert scene.snapshots == 1
+
+
+def test_explain_says_what_changed(scene: Scene) -> None:
+    """Before what would be done about it."""
+    backend = scene.backend()
+
+    would_train = lifecycle.explain(backend, scene.spec, "train.py changed; lr 0.01 -> 0.02")
+    scene.ensure(backend)
+    would_adopt = lifecycle.explain(backend, scene.spec, "train.py changed")
+
+    assert would_train == f"train: train.py changed; lr 0.01 -> 0.02; run {scene.spec.run_id} would be new"
+    assert would_adopt.startswith(f"adopt: train.py changed; run {scene.spec.run_id} finished")

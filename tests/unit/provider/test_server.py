@@ -33,7 +33,14 @@ class Engine(engine_pb2_grpc.EngineServicer):
 
 
 class Plugin:
-    """The plugin, its engine, and a client that speaks to it as the engine does."""
+    """The plugin, its engine, and a client that speaks to it as the engine does.
+
+    Attributes:
+        stub: the client.
+        engine: what the plugin tells.
+        given: inputs that are right.
+        imported: options of the backend where nothing says which one, as at an import.
+    """
 
     def __init__(self, stub: provider_pb2_grpc.ResourceProviderStub, engine: Engine, given: dict[str, Any]) -> None:
         self.stub = stub
@@ -158,7 +165,7 @@ def test_a_run_that_goes_on_ends_before_its_replacement_starts(
 ) -> None:
     """Unless it is to be retained, or has ended: the two would train side by side."""
     inputs = plugin.check().inputs
-    olds = wire.encode({"status": status, "onDestroy": on_destroy})
+    olds = wire.encode({"status": status, "onDestroy": on_destroy, "runId": "x", "attempt": 1})
     changed = plugin.check(command=["other"]).inputs
 
     answer = plugin.stub.Diff(provider_pb2.DiffRequest(urn=URN, id="x", olds=olds, old_inputs=inputs, news=changed))

@@ -1,0 +1,54 @@
+"""The inputs of a run that is imported by its id, from what was submitted. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aml_infra.provider import wire
+from aml_infra.spec import RunInput
+
+UNKNOWN_SOURCE = "the source folder of the imported run"
+"""Stands for the one thing that a run does not know: a path of the machine that it was submitted from."""
+
+
+def build_inputs(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Checked inputs that make the run of ``spec`` again, as ``RunSpec.describe`` gave it; empty for an empty one.
+
+    What the user then writes is compared with them: only what would make another run, or what differs from its
+    default, has to be there.
+    """
+    if not spec:
+        return {}
+    # The records of earlier releases do not have all of it.
+    spec = {"secrets": [], "parameters": {}, "inputs": {}, "workers": 1, **spec}
+    resources = spec["resources"]
+    inputs = {name: RunInput(**given) for name, given in spec["inputs"].items()}
+    values = {
+        "source": UNKNOWN_SOURCE,
+        "sourceDigest": spec["source_digest"],
+        "command": list(spec["command"]),
+        "image": spec["image"],
+        "imageIdentity": spec["image_identity"],
+        "environmentVariables": {
+            **spec["environment"],
+            # A value that nobody knows any more: only the name counts.
+            **{name: wire.Secret("") for name in spec["secrets"]},
+        },
+        "parameters": dict(spec["parameters"]),
+        "inputs": {
+            name: {"path": given.path} if given.is_local else {"path": given.path, "version": given.version}
+            for name, given in inputs.items()
+        },
+        "inputDigests": {name: given.identity for name, given in inputs.items()},
+        "distribution": {"workers": spec["workers"]} if spec["workers"] > 1 else None,
+        "triggers": dict(spec["triggers"]),
+        "cpus": resources["cpus"],
+        "memoryGb": resources["memory_gb"],
+        "gpus": resources["gpus"],
+        "timeoutMinutes": spec["timeout_minutes"],
+        "experiment": spec["experiment"] if spec["experiment"] != "Default" else None,
+        "displayName": spec["display_name"] if spec["display_name"] != spec["name"] else None,
+        "tags": dict(spec["tags"]),
+    }
+    return {key: value for key, value in values.items() if value}

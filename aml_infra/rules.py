@@ -1,0 +1,204 @@
+"""What is allowed in a run: every rule gives all the problems that it finds. Pure.
+
+Paths of problems are those of ``TrainingRunArgs``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+from aml_infra import metric_gate
+from aml_infra import spec as specs
+from aml_infra.errors import Problem
+from aml_infra.spec import Capacity, Demand, Resources, RunInput
+
+MAX_CPUS = 1024
+MAX_MEMORY_GB = 24 * 1024
+MAX_GPUS = 64
+MAX_WORKERS = 1024
+MAX_RETRIES = 100
+MAX_TIMEOUT_MINUTES = 60 * 24 * 30
+ON_DESTROY = ("cancel", "retain")
+ON_INTERRUPT = ("detach", "cancel")
+MIN_MEMORY_GB = 0.006
+"""What the Docker Engine allows at the least (6 MB)."""
+
+RESERVED_VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT")
+
+_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PARAMETER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+
+
+def find_command_problems(
+    command: Sequence[str], *, inputs: Collection[str] = (), parameters: Collection[str] = ()
+) -> list[Problem]:
+    """Problems of a command: it must name a program, and its placeholders must name what there is."""
+    if isinstance(command, str):
+        return [
+            Problem("command", f"is the text {command!r}; give a list, as in ['python', 'train.py']"),
+        ]
+    if not command:
+        return [Problem("command", "is empty; give the program and its arguments, as in ['python', 'train.py']")]
+    if not command[0].strip():
+        return [Problem("command[0]", "is blank; the first word must be the program to run, as in 'python'")]
+    there = {"inputs": inputs, "parameters": parameters}
+    problems = [
+        Problem(f"command[{index}]", "holds a NUL character, which no program can be given; remove it")
+        for index, word in enumerate(command)
+        if "\0" in word
+    ]
+    return problems + [
+        Problem(
+            f"command[{index}]",
+            f"is {word!r}, and {kind} has no {name!r}; {_list_allowed(there[kind])}",
+        )
+        for index, word in enumerate(command)
+        for kind, name in specs.list_placeholders(word)
+        if name not in there[kind]
+    ]
+
+
+def find_resource_problems(resources: Resources, timeout_minutes: float | None) -> list[Problem]:
+    """Problems of what the run asks for: negative, absurd or not a number."""
+    problems = []
+    problems += _find_range_problems("cpus", resources.cpus, 0.01, MAX_CPUS, "processors")
+    problems += _find_range_problems("memory_gb", resources.memory_gb, MIN_MEMORY_GB, MAX_MEMORY_GB, "GB")
+    problems += _find_range_problems("timeout_minutes", timeout_minutes, 0.01, MAX_TIMEOUT_MINUTES, "minutes")
+    if not math.isfinite(resources.gpus) or resources.gpus % 1 or not 0 <= resources.gpus <= MAX_GPUS:
+        problems.append(Problem("gpus", f"is {resources.gpus}; allowed are whole numbers from 0 to {MAX_GPUS}"))
+    return problems
+
+
+def find_capacity_problems(demand: Demand, capacity: Capacity, owner: str) -> list[Problem]:
+    """What the run asks for and ``owner`` (as in ``Docker``) does not have. What is out of any range is left out.
+
+    Processors are shared where several workers want the same; memory is not.
+    """
+    resources, workers = demand.resources, demand.workers
+    out_of_range = {problem.path for problem in find_resource_problems(resources, None)}
+    problems = []
+    if resources.cpus is not None and resources.cpus > capacity.cpus:
+        problems.append(
+            Problem(
+                "cpus",
+                f"is {resources.cpus:g}; {owner} has {capacity.cpus:g} processors here; ask for at most that many",
+            )
+        )
+    if resources.memory_gb is not None and resources.memory_gb * workers > capacity.memory_gb:
+        each = f" for each of {workers} workers" if workers > 1 else ""
+        has = f"{owner} has {capacity.memory_gb:.1f} GB here"
+        problems.append(Problem("memory_gb", f"is {resources.memory_gb:g}{each}; {has}; ask for at most that much"))
+    if resources.gpus and not capacity.gpus:
+        problems.append(
+            Problem(
+                "gpus",
+                f"is {resources.gpus}; {owner} has no GPU runtime here; set it to 0, or install the NVIDIA "
+                "Container Toolkit and run `sudo nvidia-ctk runtime configure --runtime=docker`",
+            )
+        )
+    return [problem for problem in problems if problem.path not in out_of_range]
+
+
+def find_environment_problems(environment: Mapping[str, str], workers: int = 1) -> list[Problem]:
+    """Problems of environment variables: names that no shell could set, or that the workers of a run are told by."""
+    problems = [
+        Problem(
+            f"environment_variables[{name!r}]",
+            "is not a name for an environment variable; allowed are letters, digits and _, not starting with a digit",
+        )
+        for name in environment
+        if not _VARIABLE_NAME.fullmatch(name)
+    ]
+    problems += [
+        Problem(f"environment_variables[{name!r}]", "holds a NUL character, which no variable can have; remove it")
+        for name, value in environment.items()
+        if "\0" in value
+    ]
+    if workers > 1:
+        problems += [
+            Problem(f"environment_variables[{name!r}]", "is set by distribution, for each worker; leave it out")
+            for name in environment
+            if name in RESERVED_VARIABLES
+        ]
+    return problems
+
+
+def find_parameter_problems(parameters: Mapping[str, object]) -> list[Problem]:
+    """Problems of parameters: names that are no arguments, and values that are neither text, number nor truth."""
+    problems = []
+    for name, value in parameters.items():
+        path = f"parameters[{name!r}]"
+        if not _PARAMETER_NAME.fullmatch(name):
+            problems.append(
+                Problem(path, "is not a name for a parameter; allowed are letters, digits, _, - and ., a letter first")
+            )
+        if not isinstance(value, (str, int, float)):
+            problems.append(Problem(path, f"is a {type(value).__name__}; give text, a number, True or False"))
+        elif isinstance(value, str):
+            if "\0" in value:
+                problems.append(Problem(path, "holds a NUL character, which no program can be given; remove it"))
+        elif isinstance(value, int) and abs(value) > specs.LARGEST_WHOLE:
+            problems.append(Problem(path, f"is {value}, which Pulumi would round; give it as text: {str(value)!r}"))
+        elif not math.isfinite(value):
+            problems.append(Problem(path, f"is {value}, which JSON has no way to say; give it as text: {str(value)!r}"))
+    return problems
+
+
+def find_input_problems(inputs: Mapping[str, RunInput]) -> list[Problem]:
+    """Problems of inputs: names that are no variable's, and URIs without a version."""
+    problems = []
+    for name, given in inputs.items():
+        path = f"inputs[{name!r}]"
+        if not _VARIABLE_NAME.fullmatch(name):
+            problems.append(
+                Problem(
+                    path, "is not a name for an input; allowed are letters, digits and _, not starting with a digit"
+                )
+            )
+        if not given.path.strip():
+            problems.append(Problem(path, "is empty; give the path of a folder or a file, or a URI with its version"))
+        elif not given.is_local and not given.version.strip():
+            problems.append(
+                Problem(
+                    path,
+                    f"is the URI {given.path!r} without a version, so that nobody could say whether the data has "
+                    "changed; give DataInput(path, version=...), such as a date or an ETag",
+                )
+            )
+    return problems
+
+
+def find_distribution_problems(workers: float) -> list[Problem]:
+    """Problems of the number of workers."""
+    if math.isfinite(workers) and not workers % 1 and 1 <= workers <= MAX_WORKERS:
+        return []
+    return [Problem("distribution.workers", f"is {workers:g}; allowed are whole numbers from 1 to {MAX_WORKERS}")]
+
+
+def find_policy_problems(
+    *, on_destroy: str = "cancel", on_interrupt: str = "detach", retries: float = 0, require_metrics: Sequence[str] = ()
+) -> list[Problem]:
+    """Problems of what is to be done about a run; none of it is part of the fingerprint."""
+    problems = [
+        Problem(path, f"is {choice!r}; allowed are {', '.join(allowed)}")
+        for path, choice, allowed in (
+            ("on_destroy", on_destroy, ON_DESTROY),
+            ("on_interrupt", on_interrupt, ON_INTERRUPT),
+        )
+        if choice not in allowed
+    ]
+    if not math.isfinite(retries) or retries % 1 or not 0 <= retries <= MAX_RETRIES:
+        problems.append(Problem("retries", f"is {retries:g}; allowed are whole numbers from 0 to {MAX_RETRIES}"))
+    return problems + metric_gate.find_problems(require_metrics)
+
+
+def _list_allowed(names: Collection[str]) -> str:
+    return f"there are {', '.join(sorted(names))}" if names else "there are none"
+
+
+def _find_range_problems(path: str, value: float | None, low: float, high: float, unit: str) -> list[Problem]:
+    if value is None or (math.isfinite(value) and low <= value <= high):
+        return []
+    return [Problem(path, f"is {value:g}; allowed is {low:g} to {high:g} {unit}, or leave it out for no limit")]

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import json
+import pathlib
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.runtime import settings as pulumi_settings
+
+from tests.unit.components.conftest import buildx
+from tests.unit.components.engine import BASE_DIGEST, RUN, Engine
+from tests.unit.stacks.conftest import settings, stacks_folder
+
+__all__ = ["buildx", "engine", "project", "settings", "stacks_folder"]
+
+FILES = {
+    "Dockerfile": "FROM debian:bookworm-slim\n",
+    "training/train.py": "print(1)\n",
+    "training/evaluate.py": "print(2)\n",
+    "data/digits.csv": "1,2\n",
+    "requirements.txt": "fastai==2.8.7\n",
+}
+"""The project that the programs of the documentation stand in."""
+
+CONFIG = {
+    "aml-infra:hf_token": "a token",
+    "aml-infra:index_url": "https://example.com/simple",
+    "aml-infra:registry_password": "a password",
+}
+"""The configuration that they read."""
+
+
+class FinishedEngine(Engine):
+    """An engine whose runs have all ended, with metrics and outputs."""
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        resource_id, outputs = super().new_resource(args)
+        if args.typ == RUN:
+            outputs |= {"metrics": {"accuracy": 0.97}, "outputsPath": f"/runs/{resource_id}/outputs"}
+        return resource_id, outputs
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch, buildx: pathlib.Path) -> Engine:
+    """A fresh engine, with buildx installed and the stack's configuration set."""
+    engine = FinishedEngine(images={"debian:bookworm-slim": BASE_DIGEST})
+    pulumi.runtime.set_mocks(engine, project="aml-infra", stack="test")
+    monkeypatch.setattr(pulumi_settings.SETTINGS, "callbacks", engine, raising=False)
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps(CONFIG))
+    return engine
+
+
+@pytest.fixture
+def project(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """The project with its files, which is the working folder."""
+    folder = tmp_path / "project"
+    for name, text in FILES.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    monkeypatch.chdir(folder)
+    return folder

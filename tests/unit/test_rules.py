@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from aml_infra import rules, spec
+from aml_infra.errors import Problem
+from aml_infra.spec import Capacity, Demand, Resources, RunInput
+
+CAPACITY = Capacity(cpus=2, memory_gb=4, gpus=False)
+
+
+def tell(problems: list[Problem]) -> list[str]:
+    """What the user reads."""
+    return [str(problem) for problem in problems]
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("python train.py", "command: is the text 'python train.py'; give a list, as in ['python', 'train.py']"),
+        ([], "command: is empty; give the program and its arguments, as in ['python', 'train.py']"),
+        ([" "], "command[0]: is blank; the first word must be the program to run, as in 'python'"),
+        (["a", "b\0"], "command[1]: holds a NUL character, which no program can be given; remove it"),
+        (
+            ["a", "${{inputs.cats}}"],
+            "command[1]: is '${{inputs.cats}}', and inputs has no 'cats'; there are dogs, pets",
+        ),
+        (
+            ["a", "${{parameters.lr}}"],
+            "command[1]: is '${{parameters.lr}}', and parameters has no 'lr'; there are none",
+        ),
+    ],
+)
+def test_bad_commands_are_named(command: Any, told: str) -> None:
+    """The problem has the path of the word that is wrong, and says what is allowed."""
+    assert tell(rules.find_command_problems(command, inputs=["pets", "dogs"])) == [told]
+
+
+def test_every_bad_word_of_a_command_is_named() -> None:
+    """Also where one word has several mistakes."""
+    problems = rules.find_command_problems(["a", "${{inputs.x}} ${{inputs.y}}", "\0"], inputs=["pets"])
+
+    assert [problem.path for problem in problems] == ["command[2]", "command[1]", "command[1]"]
+
+
+def test_good_commands_pass() -> None:
+    """Every placeholder has its name, also one with a hyphen or a dot; other text that looks like one is left alone."""
+    command = ["a", "${{inputs.x}}", "${{ parameters.learning-rate }} ${{parameters.opt.lr}}", "$HOME {{x}}"]
+
+    assert rules.find_command_problems(command, inputs=["x"], parameters=["learning-rate", "opt.lr"]) == []
+
+
+@pytest.mark.parametrize("value", [-1, 0, math.nan, math.inf, 1e12])
+@pytest.mark.parametrize("field", ["cpus", "memory_gb"])
+def test_absurd_resources_are_refused(field: str, value: float) -> None:
+    """Negative, zero, endless and absurd figures are problems, with the value and what is allowed."""
+    (problem,) = rules.find_resource_problems(Resources(**{field: value}), None)  # type: ignore[arg-type]
+
+    assert problem.path == field
+    assert "allowed is" in problem.message
+
+
+def test_all_resource_problems_are_told_at_once() -> None:
+    """One call names every figure that is wrong, with what is allowed."""
+    assert tell(rules.find_resource_problems(Resources(cpus=-1, memory_gb=-1, gpus=-1), -1)) == [
+        "cpus: is -1; allowed is 0.01 to 1024 processors, or leave it out for no limit",
+        "memory_gb: is -1; allowed is 0.006 to 24576 GB, or leave it out for no limit",
+        "timeout_minutes: is -1; allowed is 0.01 to 43200 minutes, or leave it out for no limit",
+        "gpus: is -1; allowed are whole numbers from 0 to 64",
+    ]
+
+
+def test_sensible_resources_pass() -> None:
+    """What is allowed is not refused."""
+    assert rules.find_resource_problems(Resources(cpus=0.5, memory_gb=1.5, gpus=2), 0.5) == []
+
+
+@pytest.mark.parametrize(
+    ("demand", "told"),
+    [
+        (
+            Demand(resources=Resources(cpus=4)),
+            "cpus: is 4; Docker has 2 processors here; ask for at most that many",
+        ),
+        (
+            Demand(resources=Resources(memory_gb=8)),
+            "memory_gb: is 8; Docker has 4.0 GB here; ask for at most that much",
+        ),
+        (
+            Demand(resources=Resources(memory_gb=3), workers=2),
+            "memory_gb: is 3 for each of 2 workers; Docker has 4.0 GB here; ask for at most that much",
+        ),
+        (
+            Demand(resources=Resources(gpus=1)),
+            (
+                "gpus: is 1; Docker has no GPU runtime here; set it to 0, or install the NVIDIA Container Toolkit and "
+                "run `sudo nvidia-ctk runtime configure --runtime=docker`"
+            ),
+        ),
+    ],
+)
+def test_what_a_machine_does_not_have_is_told(demand: Demand, told: str) -> None:
+    """Each figure, with what there is; memory is not shared by the workers of a run."""
+    assert tell(rules.find_capacity_problems(demand, CAPACITY, "Docker")) == [told]
+
+
+@pytest.mark.parametrize(
+    "demand",
+    [
+        Demand(),
+        Demand(resources=Resources(cpus=2, memory_gb=4)),
+        Demand(resources=Resources(cpus=2, memory_gb=2), workers=2),
+        Demand(resources=Resources(cpus=1e9, memory_gb=1e9, gpus=-1)),
+    ],
+)
+def test_what_a_machine_has_passes(demand: Demand) -> None:
+    """To its limits, processors shared; a figure that is out of any range is another rule's problem."""
+    assert rules.find_capacity_problems(demand, CAPACITY, "Docker") == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        (
+            {"GOOD_1": "", "1BAD": ""},
+            (
+                "environment_variables['1BAD']: is not a name for an environment variable; allowed are letters, digits "
+                "and _, not starting with a digit"
+            ),
+        ),
+        (
+            {"A": "x\0y"},
+            "environment_variables['A']: holds a NUL character, which no variable can have; remove it",
+        ),
+        ({"RANK": "0"}, "environment_variables['RANK']: is set by distribution, for each worker; leave it out"),
+    ],
+)
+def test_bad_variables_are_named(environment: dict[str, str], told: str) -> None:
+    """Names that no shell could set, values that none can have, and what the workers are told by."""
+    assert tell(rules.find_environment_problems(environment, workers=2)) == [told]
+
+
+def test_the_variables_of_workers_are_reserved_where_there_are_some() -> None:
+    """Each that a worker is told by, and none where a run is alone."""
+    reserved = spec.build_worker_variables(0, 2, "a", 1)
+
+    problems = rules.find_environment_problems(reserved, workers=2)
+
+    assert len(problems) == len(reserved)
+    assert rules.find_environment_problems(reserved) == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        (
+            {"2lr": 1},
+            "parameters['2lr']: is not a name for a parameter; allowed are letters, digits, _, - and ., a letter first",
+        ),
+        (
+            {"l r": "x"},
+            "parameters['l r']: is not a name for a parameter; allowed are letters, digits, _, - and ., a letter first",
+        ),
+        ({"lr": None}, "parameters['lr']: is a NoneType; give text, a number, True or False"),
+        ({"lr": [1]}, "parameters['lr']: is a list; give text, a number, True or False"),
+        ({"lr": "\0"}, "parameters['lr']: holds a NUL character, which no program can be given; remove it"),
+        ({"lr": math.nan}, "parameters['lr']: is nan, which JSON has no way to say; give it as text: 'nan'"),
+        ({"lr": -math.inf}, "parameters['lr']: is -inf, which JSON has no way to say; give it as text: '-inf'"),
+        (
+            {"seed": 2**53 + 1},
+            "parameters['seed']: is 9007199254740993, which Pulumi would round; give it as text: '9007199254740993'",
+        ),
+    ],
+)
+def test_bad_parameters_are_named(parameters: Mapping[str, object], told: str) -> None:
+    """Names that are no arguments, and values that would not arrive as they were written."""
+    assert tell(rules.find_parameter_problems(parameters)) == [told]
+
+
+def test_a_parameter_of_a_large_whole_number_is_a_problem_and_no_crash() -> None:
+    """Also one that is larger than any float."""
+    (problem,) = rules.find_parameter_problems({"seed": 10**400})
+
+    assert problem.path == "parameters['seed']"
+
+
+def test_good_parameters_pass() -> None:
+    """Text, whole and other numbers, and truth values."""
+    parameters = {"a": "x", "b": 1, "c": 0.5, "d": True, "learning-rate": 1e300, "opt.lr": 2**53, "_e": ""}
+
+    assert rules.find_parameter_problems(parameters) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "told"),
+    [
+        (
+            "my-data",
+            "/data",
+            (
+                "inputs['my-data']: is not a name for an input; allowed are letters, digits and _, not starting with a "
+                "digit"
+            ),
+        ),
+        ("data", " ", "inputs['data']: is empty; give the path of a folder or a file, or a URI with its version"),
+        (
+            "data",
+            "s3://bucket/x",
+            (
+                "inputs['data']: is the URI 's3://bucket/x' without a version, so that nobody could say whether the "
+                "data has changed; give DataInput(path, version=...), such as a date or an ETag"
+            ),
+        ),
+    ],
+)
+def test_bad_inputs_are_named(name: str, path: str, told: str) -> None:
+    """Names that are no variable's, and data that could change unseen."""
+    assert tell(rules.find_input_problems({name: RunInput(path=path, version="")})) == [told]
+
+
+def test_good_inputs_pass() -> None:
+    """A path, and a URI with its version."""
+    inputs = {"a": RunInput(path="/data", version=""), "b": RunInput(path="s3://bucket/x", version="2026-01-01")}
+
+    assert rules.find_input_problems(inputs) == []
+
+
+@pytest.mark.parametrize(
+    ("workers", "shown"), [(0, "0"), (-1, "-1"), (1.5, "1.5"), (1025, "1025"), (math.inf, "inf"), (math.nan, "nan")]
+)
+def test_a_number_of_workers_that_cannot_be_is_named(workers: float, shown: str) -> None:
+    """With the value, and what is allowed."""
+    told = f"distribution.workers: is {shown}; allowed are whole numbers from 1 to 1024"
+
+    assert tell(rules.find_distribution_problems(workers)) == [told]
+
+
+@pytest.mark.parametrize("workers", [1, 2.0, 1024])
+def test_a_sensible_number_of_workers_passes(workers: float) -> None:
+    """The limits themselves are allowed."""
+    assert rules.find_distribution_problems(workers) == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "told"),
+    [
+        ({"on_destroy": "keep"}, "on_destroy: is 'keep'; allowed are cancel, retain"),
+        ({"on_interrupt": "stop"}, "on_interrupt: is 'stop'; allowed are detach, cancel"),
+        ({"retries": -1}, "retries: is -1; allowed are whole numbers from 0 to 100"),
+        ({"retries": 1.5}, "retries: is 1.5; allowed are whole numbers from 0 to 100"),
+        ({"retries": math.nan}, "retries: is nan; allowed are whole numbers from 0 to 100"),
+        ({"retries": 101}, "retries: is 101; allowed are whole numbers from 0 to 100"),
+    ],
+)
+def test_a_bad_policy_is_named(policy: dict[str, Any], told: str) -> None:
+    """The value, and what is allowed."""
+    assert tell(rules.find_policy_problems(**policy)) == [told]
+
+
+def test_a_good_policy_passes() -> None:
+    """As do the defaults."""
+    assert rules.find_policy_problems() == []
+    assert rules.find_policy_problems(on_destroy="retain", on_interrupt="cancel", retries=100) == []
