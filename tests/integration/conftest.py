@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.docker_daemon import open_docker
-from tests.integration.projects import Project
+from tests.integration.projects import JOB_PROGRAM, Project
 
 
 @pytest.fixture
@@ -36,3 +36,15 @@ def make_project(tmp_path: pathlib.Path) -> Iterator[Callable[[], Project]]:
 def project(make_project: Callable[[], Project]) -> Project:
     """A project with a stack, whose run prints two lines."""
     return make_project()
+
+
+@pytest.fixture
+def job_project(project: Project) -> Iterator[Project]:
+    """A project whose job runs in an image of its own; the image is removed afterwards."""
+    (project.folder / "__main__.py").write_text(JOB_PROGRAM)
+    yield project
+    client = open_docker()
+    for container in project.containers():
+        client.remove_container(container["Id"], force=True, v=True)
+    for image in client.images(name=f"localhost/aml-infra/{project.name}"):
+        client.remove_image(image["Id"], force=True)

@@ -13,6 +13,7 @@ from typing import Any
 from tests.docker_daemon import open_docker
 
 ROOT = pathlib.Path(__file__).parents[2]
+TIMEOUT_SECONDS = 300
 TINY_IMAGE = "debian:bookworm-slim"
 """Has a shell and `timeout`, and the bootstrap put it into the daemon."""
 
@@ -57,11 +58,13 @@ with open("args.json") as file:
     (name, given), = json.load(file).items()
 image = aml_infra.TrainingImage(name, aml_infra.TrainingImageArgs(**given.pop("image")))
 compute = aml_infra.LocalDocker("docker")
+if "distribution" in given:
+    given["distribution"] = aml_infra.Distribution(workers=given["distribution"])
 job = aml_infra.TrainingJob(name, aml_infra.TrainingJobArgs(**given, image=image, compute=compute))
 pulumi.export("build_key", image.build_key)
 pulumi.export("ref", image.ref)
 pulumi.export("digest", image.digest)
-for output in ("run_id", "status", "attempt", "fingerprint", "image_digest"):
+for output in ("run_id", "status", "attempt", "fingerprint", "image_digest", "metrics"):
     pulumi.export(output, getattr(job, output))
 """
 
@@ -109,16 +112,28 @@ class Project:
             start_new_session=True,
         )
 
-    def pulumi(self, *command: str, fails: bool = False, environment: Mapping[str, str] | None = None) -> str:
+    def pulumi(
+        self,
+        *command: str,
+        fails: bool = False,
+        environment: Mapping[str, str] | None = None,
+        timeout: float = TIMEOUT_SECONDS,
+    ) -> str:
         """Runs ``pulumi command`` to its end and gives its output; it must fail if ``fails``, and else succeed."""
         process = self.start(*command, environment=environment)
-        output, _ = process.communicate(timeout=300)
+        output, _ = process.communicate(timeout=timeout)
         assert (process.returncode != 0) == fails, f"pulumi {' '.join(command)}: {process.returncode}\n{output}"
         return output
 
-    def up(self, *, fails: bool = False, environment: Mapping[str, str] | None = None) -> str:
+    def up(
+        self,
+        *,
+        fails: bool = False,
+        environment: Mapping[str, str] | None = None,
+        timeout: float = TIMEOUT_SECONDS,
+    ) -> str:
         """``pulumi up``."""
-        return self.pulumi("up", "--yes", "--skip-preview", fails=fails, environment=environment)
+        return self.pulumi("up", "--yes", "--skip-preview", fails=fails, environment=environment, timeout=timeout)
 
     def start_up(self) -> subprocess.Popen[str]:
         """``pulumi up``, not waited for."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
 
 import pytest
 
@@ -30,16 +29,10 @@ RUN printf '%s\n' '#!/bin/sh' 'set -eu' 'case "$1 ${2-}" in' \
 
 
 @pytest.fixture
-def image_project(project: Project) -> Iterator[Project]:
-    """A project whose job runs in an image of its own; the image is removed afterwards."""
-    (project.folder / "__main__.py").write_text(JOB_PROGRAM)
-    write_dockerfile(project, PYTHON_IMAGE)
-    yield project
-    client = open_docker()
-    for container in project.containers():
-        client.remove_container(container["Id"], force=True, v=True)
-    for image in client.images(name=f"localhost/aml-infra/{project.name}"):
-        client.remove_image(image["Id"], force=True)
+def image_project(job_project: Project) -> Project:
+    """A project whose job runs in an image of its own."""
+    write_dockerfile(job_project, PYTHON_IMAGE)
+    return job_project
 
 
 def write_dockerfile(project: Project, text: str) -> None:
