@@ -19,7 +19,7 @@ def test_the_program_in_the_readme_runs(engine: Engine, monkeypatch: pytest.Monk
     engine.run(lambda: exec(compile(found[1], "README.md", "exec"), {}))  # noqa: S102 (it is our own text)
 
     inputs = engine.find(RUN).inputs
-    assert inputs["command"] == ["python", "train.py", "--epochs", "4"]
+    assert (inputs["command"], inputs["parameters"]) == (["python", "train.py"], {"epochs": 4})
     assert inputs["memoryGb"] == 4
 
 
