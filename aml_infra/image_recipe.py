@@ -14,12 +14,9 @@ import os
 import pathlib
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping
-from typing import cast
+from collections.abc import Iterator, Mapping
 
-from docker.utils.build import PatternMatcher
-
-from aml_infra import source
+from aml_infra import docker_ignore, source
 from aml_infra.errors import Problem
 
 BUILD_KEY_VERSION = 1
@@ -94,45 +91,48 @@ def read_context(folder: pathlib.Path) -> list[tuple[str, str, str]]:
     ``.dockerignore`` itself is not among them: what it does shows in what is left. Folders are not either, as git
     does not keep empty ones.
     """
-    patterns = _read_dockerignore(folder / ".dockerignore")
-    return sorted(_read_entries(folder, patterns))
+    return sorted(_read_entries(folder, read_dockerignore(folder)))
 
 
-def _read_entries(folder: pathlib.Path, patterns: list[str]) -> Iterator[tuple[str, str, str]]:
-    for name in _walk(folder, PatternMatcher(patterns)):
+def _read_entries(folder: pathlib.Path, patterns: docker_ignore.Patterns) -> Iterator[tuple[str, str, str]]:
+    for name in _walk(folder, patterns):
         path = folder / name
-        shown = pathlib.PurePath(name).as_posix()
         status = path.lstat()
-        if shown == ".dockerignore":
+        if name == ".dockerignore":
             continue
         if stat.S_ISLNK(status.st_mode):
-            yield shown, "link", hashlib.sha256(os.fsencode(os.readlink(path))).hexdigest()
+            yield name, "link", hashlib.sha256(os.fsencode(os.readlink(path))).hexdigest()
         elif stat.S_ISREG(status.st_mode):
-            yield shown, "executable" if status.st_mode & stat.S_IXUSR else "file", _hash_file(path)
+            yield name, "executable" if status.st_mode & stat.S_IXUSR else "file", _hash_file(path)
 
 
-def _walk(folder: pathlib.Path, matcher: PatternMatcher) -> Iterator[str]:
-    """The files and links that no pattern takes out.
+def _walk(folder: pathlib.Path, patterns: docker_ignore.Patterns) -> Iterator[str]:
+    """The files and links that no pattern takes out, with forward slashes."""
+    waiting: list[tuple[str, docker_ignore.Known]] = [("", ())]
+    while waiting:
+        prefix, known = waiting.pop()
+        with os.scandir(folder / prefix) as entries:
+            found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+        for name, is_folder in found:
+            ignored, own = patterns.ignore(prefix + name, known)
+            if is_folder and (not ignored or patterns.take_back):
+                waiting.append((f"{prefix}{name}/", own))
+            elif not is_folder and not ignored:
+                yield prefix + name
 
-    Not ``PatternMatcher.walk``: it leaves out a folder although an exception such as ``!**/README.md`` may bring
-    something below it back.
+
+def read_dockerignore(folder: pathlib.Path) -> docker_ignore.Patterns:
+    """The patterns of the ``.dockerignore`` in ``folder``; none without one.
+
+    Raises:
+        OSError, UnicodeDecodeError: it cannot be read.
+        BadPattern: the builder would refuse it.
     """
-    has_exceptions = any(pattern.exclusion for pattern in matcher.patterns)
-    # It takes text; its stubs say otherwise.
-    matches = cast("Callable[[str], bool]", matcher.matches)
-    for place, folders, files in os.walk(folder):
-        relative = os.path.relpath(place, folder)
-        prefix = "" if relative == os.curdir else relative + os.sep
-        links = [name for name in folders if os.path.islink(os.path.join(place, name))]
-        folders[:] = [name for name in folders if name not in links and (has_exceptions or not matches(prefix + name))]
-        yield from (prefix + name for name in [*files, *links] if not matches(prefix + name))
-
-
-def _read_dockerignore(path: pathlib.Path) -> list[str]:
-    if not path.is_file():
-        return []
-    lines = (line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
+    try:
+        text = (folder / ".dockerignore").read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        text = ""
+    return docker_ignore.read_patterns(text)
 
 
 def _hash_file(path: pathlib.Path) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import pulumi
 
-from aml_infra import image_recipe
+from aml_infra import docker_ignore, image_recipe
 from aml_infra.components import functions, image_build, training_image_packages, validation
 from aml_infra.components.registry import Registry
 from aml_infra.components.training_image_packages import Packages
@@ -255,11 +255,24 @@ def _find_dockerfile_problems(args: TrainingImageArgs) -> list[Problem]:
 
 def _find_context_problems(args: TrainingImageArgs) -> list[Problem]:
     context = find_context(args)
+    if context is not None and context.is_dir():
+        return _find_ignore_problems(context)
     # Without one of its own, the context is wrong only together with the Dockerfile's path.
-    if args.context is None or context is None or context.is_dir():
+    if args.context is None or context is None:
         return []
     what = "is a file" if context.exists() else "does not exist"
     return [Problem("context", f"{str(context)!r} {what}; give the folder whose files the Dockerfile copies")]
+
+
+def _find_ignore_problems(context: pathlib.Path) -> list[Problem]:
+    path = str(context / ".dockerignore")
+    try:
+        image_recipe.read_dockerignore(context)
+    except docker_ignore.BadPattern as error:
+        return [Problem("context", f"{path!r} has the pattern {str(error)!r}, which Docker does not take; correct it")]
+    except (OSError, UnicodeDecodeError) as error:
+        return [Problem("context", f"{path!r} cannot be read ({error}); give a text file in UTF-8")]
+    return []
 
 
 def _find_name_problems(args: TrainingImageArgs) -> list[Problem]:
