@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import collections
 import concurrent.futures
 import errno
 import hashlib
 import os
 import stat
+import threading
 from collections.abc import Iterator
 
 from aml_infra import stat_cache
@@ -46,15 +46,18 @@ def read_files(root: str, files: list[Found]) -> list[tuple[str, OSError]]:
         Paths of the files that cannot be read, and why.
     """
     failures: dict[str, OSError] = {}
+    stopped = threading.Event()
 
     def read(indexes: Iterator[int]) -> None:
         buffer = bytearray(_CHUNK)
         for index in indexes:
             path, _, stamp, _ = files[index]
             try:
-                files[index] = (path, *read_file(f"{root}/{path}", stamp, buffer))
+                files[index] = (path, *read_file(f"{root}/{path}", stamp, buffer, stopped))
             except OSError as error:
                 failures[path] = error
+            if stopped.is_set():
+                return
 
     unknown = [index for index, found in enumerate(files) if found[3] is None]
     # The threads take from one iterator, so that nothing queues up.
@@ -66,21 +69,25 @@ def read_files(root: str, files: list[Found]) -> list[tuple[str, OSError]]:
         try:
             read(index for index in unknown if files[index][2][2] < _LARGE)
             read(shared)
-        finally:
-            # After Ctrl-C the threads end with the files that they are at.
-            collections.deque(shared, maxlen=0)
+        except BaseException:
+            # After Ctrl-C the threads do not even read the files that they are at to their ends.
+            stopped.set()
+            raise
         for future in futures:
             future.result()
     return sorted(failures.items())
 
 
-def read_file(path: str, stamp: stat_cache.Stamp, buffer: bytearray) -> tuple[bool, stat_cache.Stamp, bytes]:
+def read_file(
+    path: str, stamp: stat_cache.Stamp, buffer: bytearray, stopped: threading.Event
+) -> tuple[bool, stat_cache.Stamp, bytes]:
     """Reads a regular file until it was the same before and after.
 
     Args:
         path: the file.
         stamp: as it was seen some time before.
         buffer: room for what is read.
+        stopped: once it is set, nobody wants the result, and reading ends early.
 
     Returns:
         Whether its owner may execute it, its stamp with the size that was read, and its SHA-256.
@@ -92,7 +99,7 @@ def read_file(path: str, stamp: stat_cache.Stamp, buffer: bytearray) -> tuple[bo
     for _ in range(READINGS):
         descriptor = os.open(path, _FLAGS)
         try:
-            digest, size = _hash(descriptor, stamp[2], buffer)
+            digest, size = _hash(descriptor, stamp[2], buffer, stopped)
             status = os.fstat(descriptor)
         finally:
             os.close(descriptor)
@@ -105,7 +112,7 @@ def read_file(path: str, stamp: stat_cache.Stamp, buffer: bytearray) -> tuple[bo
     raise FileChanging(errno.EBUSY, "it changes while it is read")
 
 
-def _hash(descriptor: int, size: int, buffer: bytearray) -> tuple[bytes, int]:
+def _hash(descriptor: int, size: int, buffer: bytearray, stopped: threading.Event) -> tuple[bytes, int]:
     whole = hashlib.sha256()
     view = memoryview(buffer)
     total = 0
@@ -113,6 +120,6 @@ def _hash(descriptor: int, size: int, buffer: bytearray) -> tuple[bytes, int]:
         whole.update(view[:count])
         total += count
         # No read for the end alone: had the file grown, its stamp would tell.
-        if total == size:
+        if total == size or stopped.is_set():
             break
     return whole.digest(), total

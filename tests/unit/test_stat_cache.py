@@ -5,7 +5,11 @@ import hashlib
 import io
 import os
 import pathlib
+import signal
+import subprocess
+import sys
 import tarfile
+import threading
 import time
 
 import pytest
@@ -364,7 +368,28 @@ def test_what_takes_a_files_place_is_not_followed(folder: pathlib.Path, tmp_path
         path.mkdir()
 
     with pytest.raises(OSError, match=r"symbolic link|changes while|Is a directory"):
-        file_digests.read_file(str(path), stamp, bytearray(8))
+        file_digests.read_file(str(path), stamp, bytearray(8), threading.Event())
+
+
+def test_ctrl_c_is_not_held_up_by_large_files(folder: pathlib.Path) -> None:
+    """The threads stop within the files that they are at, which take minutes."""
+    for number in range(3):
+        with (folder / f"{number}.bin").open("wb") as file:
+            file.truncate(200 * 2**30)
+    program = f"from aml_infra import source; print(flush=True); source.take_data_snapshot({str(folder)!r})"
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(0.5)
+
+    process.send_signal(signal.SIGINT)
+    try:
+        code = process.wait(timeout=20)
+    finally:
+        process.kill()
+        process.communicate()
+
+    assert code == -signal.SIGINT
 
 
 def test_large_files_are_hashed_by_several_threads_with_the_same_result(
