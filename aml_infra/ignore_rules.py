@@ -7,6 +7,7 @@ deeper in the tree decides over one above it.
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Collection, Iterable
 
@@ -67,7 +68,8 @@ class Rules:
 def read_rules(path: str) -> Rules | None:
     """The rules of an ignore file, as git reads them; None if there is no such file."""
     try:
-        with open(path, "rb") as stream:
+        # A pipe of that name is not waited for.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as stream:
             text = stream.read().decode("utf-8-sig", "surrogateescape")
     except (FileNotFoundError, IsADirectoryError):
         return None

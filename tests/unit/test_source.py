@@ -267,6 +267,15 @@ def test_an_ignore_file_is_read_as_git_reads_it(tmp_path: pathlib.Path, rules: s
     assert sorted(list_paths(take_snapshot(folder))) == sorted(names)
 
 
+@pytest.mark.parametrize("name", [".gitignore", ".amlignore"])
+def test_a_pipe_in_an_ignore_files_place_is_not_waited_for(tmp_path: pathlib.Path, name: str) -> None:
+    """It says nothing; git does not wait for it either."""
+    (tmp_path / "a.py").write_text("x")
+    os.mkfifo(tmp_path / name)
+
+    assert [file.path for file in take_snapshot(tmp_path).files] == ["a.py"]
+
+
 def test_names_that_are_not_utf8_are_refused_all_at_once(tmp_path: pathlib.Path) -> None:
     """Each is named, with the fix; one that is ignored is no problem."""
     folder = write_tree(tmp_path, {"train.py": "", ".gitignore": "*.bin\n"})
