@@ -23,9 +23,11 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 import tempfile
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from aml_infra.errors import AmlInfraError
 
@@ -63,6 +65,9 @@ _NO_SHELL = re.compile(r'exec: \\?"/bin/sh\\?"')
 _PLATFORM = re.compile(r"linux/[a-z0-9]+(?:/v\d+)?")
 _CACHE_EXPORT = re.compile(r"^\s*Cache export:\s+(true|false)\s*$", re.MULTILINE)
 _INSPECT_SECONDS = 30
+
+STARTING_SECONDS = 1
+"""Time that pulumi-docker-build takes at most from writing a configuration to starting the build that reads it."""
 
 CACHE_ONLY = ("--output", "type=cacheonly")
 """The output of a build that makes no image."""
@@ -161,9 +166,8 @@ async def run_build(
     buildx = find_buildx()
     if buildx is None:
         raise ImageNotBuilt(f"Docker's buildx {MISSING_BUILDX}")
-    with tempfile.TemporaryDirectory(prefix="aml-infra-") as folder:
-        files = {**secret_files, **write_secrets(secrets, pathlib.Path(folder))}
-        command = build_command(request, str(buildx), files, output=output)
+    with open_secrets(secrets) as files:
+        command = build_command(request, str(buildx), {**secret_files, **files}, output=output)
         code, lines = await run(command, text=request.dockerfile, say=say, environment=environment)
     if code:
         raise ImageNotBuilt(explain_failure(lines))
@@ -194,14 +198,29 @@ async def run(
     return code, lines
 
 
-def write_secrets(secrets: Mapping[str, str], folder: pathlib.Path) -> dict[str, str]:
-    """Writes each secret to a file in ``folder``, which must be the user's alone; returns their paths."""
-    paths = {}
-    for index, (name, value) in enumerate(secrets.items()):
-        path = folder / str(index)
-        path.write_text(value, encoding="utf-8")
-        paths[name] = str(path)
-    return paths
+@contextlib.contextmanager
+def open_secrets(secrets: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Maps each name to the path of a file that holds its text, for programs that this process runs meanwhile.
+
+    On Linux it is a file in memory, reached by way of this process: were it killed, nothing would be left behind.
+    """
+    with contextlib.ExitStack() as opened:
+        if sys.platform == "linux":
+            yield {name: _write_to_memory(text, opened) for name, text in secrets.items()}
+            return
+        folder = pathlib.Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="aml-infra-")))
+        paths = {name: folder / str(index) for index, name in enumerate(secrets)}
+        for name, path in paths.items():
+            path.write_text(secrets[name], encoding="utf-8")
+        yield {name: str(path) for name, path in paths.items()}
+
+
+def _write_to_memory(text: str, opened: contextlib.ExitStack) -> str:
+    descriptor = os.memfd_create("aml-infra")
+    opened.callback(os.close, descriptor)
+    with open(descriptor, "wb", closefd=False) as stream:
+        stream.write(text.encode())
+    return f"/proc/{os.getpid()}/fd/{descriptor}"
 
 
 async def _feed(process: asyncio.subprocess.Process, text: str, say: Callable[[str], None]) -> list[str]:
@@ -222,11 +241,24 @@ def clear_credentials() -> None:
     """Removes the logins that pulumi-docker-build has left in the temporary folder.
 
     In each build it writes a Docker configuration there, with all of the user's logins and those of the image, and
-    never removes it (0.0.22). Only that file is, and only where the build has ended: its metadata are written last.
+    never removes it (0.0.22), whether the build succeeds, fails or is interrupted. Only that file is removed, and only
+    where the build has ended: its metadata are written last, and its buildx has the folder among its arguments.
     """
-    for metadata in pathlib.Path(tempfile.gettempdir()).glob("pulumi-docker-*/metadata.json"):
+    for config in pathlib.Path(tempfile.gettempdir()).glob("pulumi-docker-*/config.json"):
         with contextlib.suppress(OSError):
-            metadata.with_name("config.json").unlink()
+            is_done = config.with_name("metadata.json").exists()
+            if is_done or (time.time() - config.stat().st_mtime > STARTING_SECONDS and not _is_in_use(config.parent)):
+                config.unlink()
+
+
+def _is_in_use(folder: pathlib.Path) -> bool:
+    """Whether a process has ``folder`` among its arguments; without /proc that is not known, and so taken for true."""
+    processes = [path for path in pathlib.Path("/proc").glob("[0-9]*/cmdline") if path.parent.name.isdigit()]
+    for path in processes:
+        with contextlib.suppress(OSError):
+            if os.fsencode(folder) in path.read_bytes():
+                return True
+    return not processes
 
 
 def explain_failure(lines: Sequence[str]) -> str:

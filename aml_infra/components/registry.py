@@ -112,10 +112,13 @@ def find_address(server: str) -> str:
 def open_environment(login: Login) -> Iterator[dict[str, str]]:
     """The environment in which Docker's programs use ``login``, and all that the user has configured besides."""
     own = image_build.find_docker_config()
-    with tempfile.TemporaryDirectory(prefix="aml-infra-") as folder:
+    content = json.dumps(build_docker_config(image_build.read_docker_config(), login))
+    with (
+        tempfile.TemporaryDirectory(prefix="aml-infra-") as folder,
+        image_build.open_secrets({"config.json": content}) as files,
+    ):
         config = pathlib.Path(folder)
-        content = build_docker_config(image_build.read_docker_config(), login)
-        (config / "config.json").write_text(json.dumps(content), encoding="utf-8")
+        (config / "config.json").symlink_to(files["config.json"])
         if (own / "contexts").is_dir():
             (config / "contexts").symlink_to(own / "contexts", target_is_directory=True)
         builders = os.environ.get("BUILDX_CONFIG") or str(own / "buildx")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import os
@@ -86,7 +87,11 @@ class TrainingImage(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 hooks=pulumi.ResourceHookBinding(
-                    before_create=[build], before_update=[build], after_create=[clear], after_update=[clear]
+                    before_create=[build],
+                    before_update=[build],
+                    after_create=[clear],
+                    after_update=[clear],
+                    on_error=[pulumi.ErrorHook(f"clearing after failed {name}", _clear_after_failure)],
                 ),
                 # What is in a registry may be in use by other stacks, which have pushed the same.
                 retain_on_delete=args.registry is not None,
@@ -261,6 +266,13 @@ def _clear_credentials(_: pulumi.ResourceHookArgs) -> None:
     image_build.clear_credentials()
 
 
+async def _clear_after_failure(_: pulumi.ErrorHookArgs) -> bool:
+    # What was written just now might be of another image, whose build is about to start.
+    await asyncio.sleep(2 * image_build.STARTING_SECONDS)
+    image_build.clear_credentials()
+    return False
+
+
 class _Builder:
     """Builds the image from hooks, where the user can see it."""
 
@@ -284,6 +296,8 @@ class _Builder:
 
     async def prepare(self, _: pulumi.ResourceHookArgs) -> None:
         """Before pulumi-docker-build makes the image: it finds all done."""
+        # Of a program that was killed.
+        image_build.clear_credentials()
         tag, login = await self._tag.future(), await self._find_login()
         if login is None:
             await self._build(image_build.CACHE_ONLY)

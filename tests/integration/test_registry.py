@@ -5,18 +5,20 @@ Only pulumi-docker is a stand-in, see ``tests/docker_plugin_stand_in.py``.
 
 from __future__ import annotations
 
+import base64
 import json
 import pathlib
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.docker_daemon import open_docker
-from tests.integration.projects import PROJECT, ROOT, Project
+from tests.integration.projects import PROJECT, ROOT, Project, interrupt, read_until
 from tests.integration.test_training_image import PYTHON_IMAGE
 from tests.local_registry import USER, LocalRegistry, open_registry
 
@@ -179,6 +181,27 @@ def test_the_password_is_nowhere(image_project: Project, registry: LocalRegistry
     assert PASSWORD not in everything
     assert token.strip() not in everything
     assert (own.read_bytes() if own.exists() else None) == before
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_interrupted_build_leaves_no_secret(image_project: Project, registry: LocalRegistry, times: int) -> None:
+    """After Ctrl-C, once or twice, no login is in any file."""
+    wait = f"RUN sleep 6 # {image_project.name}\n"
+    write_image(image_project, registry, dockerfile=f"{PYTHON_IMAGE}{wait}")
+    temporary = image_project.folder / "tmp"
+    temporary.mkdir()
+    process = image_project.start("up", "--yes", "--skip-preview", environment={"TMPDIR": str(temporary)})
+    read_until(process, "RUN sleep")
+
+    for _ in range(times):
+        time.sleep(1)
+        interrupt(process)
+    process.communicate(timeout=120)
+
+    token = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    left = "".join(path.read_text() for path in temporary.rglob("*") if path.is_file())
+    assert process.returncode
+    assert token not in left
 
 
 def test_what_breaks_the_contract_is_not_pushed(image_project: Project, registry: LocalRegistry) -> None:

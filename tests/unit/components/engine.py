@@ -61,6 +61,9 @@ class Engine(pulumi.runtime.Mocks):
         """What the callback server of the SDK does, which there is none of with mocks."""
         self.hooks[hook.name] = hook
 
+    def register_error_hook(self, hook: pulumi.ErrorHook) -> None:
+        """As above; nothing fails here."""
+
     def find(self, typ: str) -> pulumi.runtime.MockResourceArgs:
         """The one resource of type ``typ``."""
         (found,) = [resource for resource in self.resources if resource.typ == typ]
