@@ -27,7 +27,9 @@ DOCKER_HUB = "https://index.docker.io/v1/"
 
 _SERVER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 _LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3})(:\d+)?")
-_NOT_FOUND = re.compile(r": not found$|manifest unknown|name unknown")
+_NOT_FOUND = re.compile(r": not found$|manifest unknown|name unknown|repository does not exist or may require")
+"""The last is Docker Hub's word on a repository that nothing was pushed to yet; a wrong password it tells in others."""
+
 _REFUSED = re.compile(r"\b40[13]\b|unauthorized|authentication required|denied|no basic auth", re.IGNORECASE)
 
 
@@ -69,7 +71,7 @@ class Registry:
         problems = [
             Problem(name, "is empty; give the account that may push and pull")
             for name in ("username", "password")
-            if self._given[name] == ""
+            if self._given[name] in ("", None)
         ]
         server = self._given["server"]
         if isinstance(server, str) and not _SERVER.fullmatch(server):
