@@ -8,6 +8,7 @@ the check changes nothing in the image, so a newer check must not make every mod
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -51,13 +52,18 @@ class ImageRecipe:
     template: str = ""
     ingredients: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
+    @functools.cached_property
+    def files(self) -> list[tuple[str, str, str]]:
+        """What the build can see in its context, read once; see ``read_context``."""
+        return [] if self.context is None else read_context(self.context)
+
     @property
     def build_key(self) -> str:
         """SHA-256, in hexadecimal: the same on every machine that has the same files."""
         identity = {
             "version": BUILD_KEY_VERSION,
             "dockerfile": self.dockerfile,
-            "context": [] if self.context is None else [list(entry) for entry in read_context(self.context)],
+            "context": [list(entry) for entry in self.files],
             "build_args": dict(self.build_args),
             "platform": self.platform,
         }
@@ -69,8 +75,7 @@ class ImageRecipe:
 
         A context of more than ``limit`` files is folded to its folders, as in ``context/data/``.
         """
-        context = [] if self.context is None else read_context(self.context)
-        files = [source.SourceFile(path=path, digest=digest, size=0, kind=kind) for path, kind, digest in context]
+        files = [source.SourceFile(path=path, digest=digest, size=0, kind=kind) for path, kind, digest in self.files]
         listed = source.Snapshot(root=pathlib.Path(), files=tuple(files)).summarize(limit)
         return {
             "Dockerfile": _shorten(self.template or self.dockerfile),
@@ -157,7 +162,8 @@ def append_instruction(dockerfile: str, instruction: str) -> str:
 
     A Dockerfile may end in a line continuation, which would swallow what comes next; it is taken off.
     """
-    lines = dockerfile.rstrip().splitlines()
+    # Only a line feed ends a line for the builder.
+    lines = dockerfile.rstrip().split("\n")
     last = next((index for index in reversed(range(len(lines))) if _is_significant(lines[index])), None)
     if last is not None:
         lines[last] = lines[last].rstrip()

@@ -121,3 +121,10 @@ def test_arguments_and_platform_count(change: dict[str, object]) -> None:
 def test_an_instruction_is_appended_after_any_end(dockerfile: str, expected: str) -> None:
     """Line continuations do not swallow it, and comments stay."""
     assert append_instruction(dockerfile, CHECK) == expected
+
+
+def test_only_a_line_feed_ends_a_line_of_a_dockerfile() -> None:
+    """As for the builder; Python knows more ends."""
+    text = append_instruction("FROM a\nRUN echo 'a\u2028b'\n", "RUN check")
+
+    assert text == "FROM a\nRUN echo 'a\u2028b'\nRUN check\n"
