@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 
+RUN_TYPE = "aml-infra:index:TrainingRun"
+"""What Pulumi calls the type of a training run's resource."""
+
 SLUG_LIMIT = 30
 """Longest slug, so that a run id with its attempt fits the tightest service (Kubernetes, 63 characters)."""
 

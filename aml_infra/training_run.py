@@ -12,9 +12,7 @@ from typing import Any, cast
 
 import pulumi
 
-from aml_infra import spec
-
-TYPE = "aml-infra:index:TrainingRun"
+from aml_infra import naming, spec
 
 _OUTPUTS = (
     "runId",
@@ -156,7 +154,7 @@ class TrainingRun(pulumi.CustomResource):
             props["inputs"] = {input_name: _build_input(given) for input_name, given in args.inputs.items()}
         if args.distribution is not None:
             props["distribution"] = {"workers": args.distribution.workers}
-        super().__init__(TYPE, name, {**props, **dict.fromkeys(_OUTPUTS)}, opts)
+        super().__init__(naming.RUN_TYPE, name, {**props, **dict.fromkeys(_OUTPUTS)}, opts)
 
     @property
     def run_id(self) -> pulumi.Output[str]:

@@ -15,7 +15,10 @@ def main() -> None:
     # The engine adds logging flags of its own (-v=9, --logtostderr), which are not for us.
     arguments, _ = parser.parse_known_args()
 
-    from aml_infra.provider import server
+    from aml_infra.provider import protocol
+
+    with protocol.without_sdk():
+        from aml_infra.provider import server
 
     server.serve(arguments.engine)
 

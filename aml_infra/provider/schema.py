@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from aml_infra.training_run import TYPE
+from aml_infra import naming
 
 _TEXT = {"type": "string"}
 _NUMBER = {"type": "number"}
@@ -95,7 +95,7 @@ def build_schema(version: str) -> str:
             "description": "Training runs as declared resources.",
             "types": _TYPES,
             "resources": {
-                TYPE: {
+                naming.RUN_TYPE: {
                     "description": "One training run: adopted, joined or submitted.",
                     "inputProperties": _INPUTS,
                     "requiredInputs": ["source", "command", "image"],

@@ -29,11 +29,11 @@ from pulumi.runtime.proto import (
     status_pb2,
 )
 
+from aml_infra import naming
 from aml_infra.errors import AmlInfraError
 from aml_infra.provider import explanation, functions, schema, wire
 from aml_infra.provider.lifecycle import Interruption, Say
 from aml_infra.provider.training_runs import Created, InitFailed, TrainingRuns
-from aml_infra.training_run import TYPE
 
 MAX_MESSAGE_BYTES = 400 * 1024 * 1024
 """What the engine allows."""
@@ -245,5 +245,5 @@ def _find_property(path: str) -> str:
 
 def _require_type(urn: str) -> None:
     found = urn.split("::", 3)[2].rpartition("$")[2]
-    if found != TYPE:
-        raise AmlInfraError(f"resource type {found!r} does not exist; there is {TYPE}")
+    if found != naming.RUN_TYPE:
+        raise AmlInfraError(f"resource type {found!r} does not exist; there is {naming.RUN_TYPE}")
