@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import importlib
 import importlib.metadata
 import os
 import signal
@@ -29,7 +30,7 @@ from pulumi.runtime.proto import (
     status_pb2,
 )
 
-from aml_infra import naming
+from aml_infra import backends, naming
 from aml_infra.errors import AmlInfraError
 from aml_infra.provider import explanation, functions, schema, wire
 from aml_infra.provider.lifecycle import Interruption, Say
@@ -182,6 +183,8 @@ def serve(engine_address: str) -> None:
         server.start()
         sys.stdout.write(f"{port}\n")
         sys.stdout.flush()
+        # Nearly every program needs it, and the engine and the program are still busy with themselves.
+        importlib.import_module(backends.MODULES["docker"])
         ended.wait()
         interruption.raise_()
         server.stop(grace=1).wait()
