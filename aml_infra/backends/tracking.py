@@ -1,7 +1,8 @@
 """What a run logged with MLflow: read from its own store, and copied to the store of this machine.
 
 The container logs to a file store of its own (``mlflow-skinny`` can, and no server is needed); when it has ended the
-runs are copied with MLflow's own client into ``<data folder>/mlruns``, where MLflow's page shows them side by side.
+runs are copied with MLflow's own client into ``<data folder>/mlruns``, where MLflow's page shows them side by side. The
+client takes long to load, and is left alone where nothing was logged.
 """
 
 from __future__ import annotations
@@ -52,11 +53,14 @@ def read_metrics(store: pathlib.Path) -> dict[str, float]:
     What a killed run has left half-written is left out, and so is what is not a finite number: JSON has no way to say
     it, and it equals nothing, so that each `pulumi up` would see a change.
     """
+    runs = _list_runs(store)
+    if not runs:
+        return {}
+    client = _open_client(store)
     from mlflow.exceptions import MlflowException
 
     metrics: dict[str, float] = {}
-    for run in _list_runs(store):
-        client = _open_client(store)
+    for run in runs:
         folder = run.folder / "metrics"
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             key = path.relative_to(folder).as_posix()
@@ -80,12 +84,12 @@ def copy_runs(
     A run that was still open when its container ended was killed, and is copied as such. What cannot be copied is said
     and left out: it is for MLflow's page only, and no reason to fail a training.
     """
-    from mlflow.exceptions import MlflowException
-
     runs = _list_runs(store)
     if not runs and not parameters:
         return
     source = _open_client(store)
+    from mlflow.exceptions import MlflowException
+
     target.mkdir(parents=True, exist_ok=True)
     with _lock(target):
         client = _open_client(target)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import concurrent.futures
 import pathlib
+import subprocess
+import sys
 
 import pytest
 from mlflow import MlflowClient
@@ -44,6 +46,21 @@ def test_a_run_without_mlflow_has_no_metrics(tmp_path: pathlib.Path) -> None:
     """An empty folder, or none, is not an error."""
     assert tracking.read_metrics(tmp_path) == {}
     assert tracking.read_metrics(tmp_path / "nowhere") == {}
+
+
+def test_mlflow_is_not_loaded_where_nothing_was_logged(tmp_path: pathlib.Path) -> None:
+    """It takes longer to load than many a run takes."""
+    program = """
+import pathlib, sys
+from aml_infra.backends import tracking
+store = pathlib.Path(sys.argv[1])
+tracking.copy_runs(store, store / "mlruns", {"aml-infra.run": "fastai-0123"})
+print(tracking.read_metrics(store), "mlflow" in sys.modules)
+"""
+
+    done = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "{} False\n"
 
 
 def test_a_run_is_copied_with_its_history(store: pathlib.Path, tmp_path: pathlib.Path) -> None:
