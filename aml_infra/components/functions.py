@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import weakref
 from typing import Any
 
 import pulumi
+from pulumi.runtime import settings
 
 from aml_infra.errors import BackendUnavailable
 from aml_infra.spec import Capacity
@@ -16,15 +18,23 @@ GET_IMAGE = "aml-infra:index:getImage"
 _FAILURE = re.compile(r"invoke of \S+ failed: (?P<reason>.*?)(?: \(\))?", re.DOTALL)
 _LISTED_PROBLEM = re.compile(r"^  - (?:[\w.]+: )?", re.MULTILINE)
 
+_DAEMONS: weakref.WeakKeyDictionary[Any, Capacity] = weakref.WeakKeyDictionary()
+"""What each program was told, by its connection to the engine: one process may run several programs."""
+
 
 def describe_docker_daemon() -> Capacity:
     """What the Docker daemon of ``DOCKER_HOST``, else of the current Docker context, has to give.
 
+    It is asked once per program, as each component wants to know; one that did not answer is asked again.
+
     Raises:
         BackendUnavailable: it does not answer; the message says how to start it.
     """
-    found = _invoke(GET_DOCKER_DAEMON, {})
-    return Capacity(cpus=found["cpus"], memory_gb=found["memoryGb"], gpus=bool(found["gpus"]))
+    monitor = settings.get_monitor()
+    if monitor not in _DAEMONS:
+        found = _invoke(GET_DOCKER_DAEMON, {})
+        _DAEMONS[monitor] = Capacity(cpus=found["cpus"], memory_gb=found["memoryGb"], gpus=bool(found["gpus"]))
+    return _DAEMONS[monitor]
 
 
 def identify_image(image: str) -> str:

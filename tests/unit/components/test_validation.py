@@ -5,7 +5,15 @@ import pathlib
 import pulumi
 import pytest
 
-from aml_infra import InvalidInput, LocalDockerArgs, Problem, TrainingImageArgs, TrainingJobArgs, validate
+from aml_infra import (
+    InvalidInput,
+    LocalDocker,
+    LocalDockerArgs,
+    Problem,
+    TrainingImageArgs,
+    TrainingJobArgs,
+    validate,
+)
 from aml_infra.components.functions import read_failure
 from tests.unit.components.engine import Engine
 
@@ -25,6 +33,34 @@ def test_a_good_program_passes_and_asks_docker_once(engine: Engine, source_folde
     engine.run(lambda: validate(make_program(source_folder)))
 
     assert engine.calls == ["aml-infra:index:getDockerDaemon"]
+
+
+def test_a_program_asks_docker_once(engine: Engine, source_folder: pathlib.Path) -> None:
+    """Each component wants to know the daemon, and its constructor checks its own arguments in any case."""
+
+    def make() -> None:
+        program = make_program(source_folder)
+        validate(program)
+        LocalDocker("one")
+        LocalDocker("two")
+
+    engine.run(make)
+
+    assert engine.calls == ["aml-infra:index:getDockerDaemon"]
+
+
+def test_a_daemon_that_did_not_answer_is_asked_again(engine: Engine) -> None:
+    """A program may catch the error, and what comes next must not pass for it."""
+
+    def make() -> None:
+        with pytest.raises(InvalidInput):
+            LocalDocker("one")
+        LocalDocker("two")
+
+    engine.failure = "Docker does not answer; start Docker"
+
+    with pytest.raises(InvalidInput, match="two: Docker does not answer"):
+        engine.run(make)
 
 
 def test_all_problems_are_told_at_once(engine: Engine, source_folder: pathlib.Path) -> None:
