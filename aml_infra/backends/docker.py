@@ -239,7 +239,7 @@ class DockerBackend(Backend):
 
     def _read(self, client: docker.APIClient, workers: Sequence[Mapping[str, Any]]) -> RunState:
         canceled = any(
-            docker_state.has_failed(worker)
+            docker_state.has_ended(worker)
             and docker_archive.has_file(client, worker["Id"], docker_request.CANCELED_MARK)
             for worker in workers
         )
@@ -387,7 +387,8 @@ class DockerBackend(Backend):
                     if worker["State"]["Status"] == "created":
                         # Whoever follows would start it.
                         docker_client.discard(client, worker["Id"])
-                    else:
+                    elif not docker_state.has_ended(worker):
+                        # What has ended already has done so by itself, and is what it is.
                         docker_archive.put_file(client, worker["Id"], docker_request.CANCELED_MARK)
         self._stop([worker["Id"] for worker in workers])
 

@@ -26,6 +26,7 @@ from aml_infra.backends.docker_request import (
 EXIT_TIMED_OUT = 124
 EXIT_KILLED = 137
 EXIT_TERMINATED = 143
+_CANCELED = "it was canceled"
 _NEVER_RAN = datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
 
 
@@ -35,7 +36,7 @@ def read_state(workers: Sequence[Mapping[str, Any]], *, canceled: bool) -> RunSt
     Args:
         workers: answers of ``GET /containers/{id}/json`` by rank, that of worker 0 among them; the containers have our
             labels. A worker that is not among them is gone.
-        canceled: whether ``CANCELED_MARK`` is in them.
+        canceled: whether ``CANCELED_MARK`` is in one of them that has ended.
     """
     states = [_read_worker(worker, canceled=canceled) for worker in workers]
     expected = count_workers(workers[0])
@@ -54,7 +55,8 @@ def read_state(workers: Sequence[Mapping[str, Any]], *, canceled: bool) -> RunSt
         return dataclasses.replace(joined, status=status, reason=f"the container of worker {gone[0]} is gone")
     failed = find_first_failed(workers)
     if failed is None:
-        return dataclasses.replace(joined, status=Status.COMPLETED, exit_code=0)
+        status, reason = (Status.CANCELED, _CANCELED) if canceled else (Status.COMPLETED, "")
+        return dataclasses.replace(joined, status=status, exit_code=0, reason=reason)
     cause = states[failed]
     reason = f"worker {failed}: {cause.reason}" if cause.reason else f"worker {failed} failed first"
     return dataclasses.replace(joined, status=cause.status, exit_code=cause.exit_code, reason=reason)
@@ -76,6 +78,11 @@ def has_failed(container: Mapping[str, Any]) -> bool:
     if state["Status"] in ("created", "exited"):
         return state["ExitCode"] != 0 or bool(state.get("Error"))
     return state["Status"] in ("dead", "removing")
+
+
+def has_ended(container: Mapping[str, Any]) -> bool:
+    """Whether the container will not run any more."""
+    return has_failed(container) or container["State"]["Status"] == "exited"
 
 
 def has_run(container: Mapping[str, Any]) -> bool:
@@ -127,10 +134,11 @@ def _read_end(
             return Status.QUEUED, None, ""
         case "created":
             return Status.FAILED, code, f"the container could not be started: {error}"
+        case "exited" if canceled:
+            # Also with exit code 0: a training that saves what it has when it is asked to end has not completed.
+            return Status.CANCELED, code, _CANCELED
         case "exited" if code == 0 and not error:
             return Status.COMPLETED, 0, ""
-        case "exited" if canceled:
-            return Status.CANCELED, code, "it was canceled"
         case "exited" if state.get("OOMKilled"):
             return Status.FAILED, code, "it ran out of memory; raise memory_gb, or use smaller batches"
         case "exited" if _has_timed_out(code, labels, started, finished):

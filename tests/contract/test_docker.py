@@ -212,6 +212,23 @@ def test_workers_that_are_canceled_are_canceled(docker_stage: Stage) -> None:
     assert scene.describe().status is Status.CANCELED
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_training_that_ends_well_when_it_is_canceled_has_not_completed(docker_stage: Stage, workers: int) -> None:
+    """Many save what they have and leave with exit code 0: it must not be adopted as if it had been trained."""
+    scene = docker_stage(workers=workers)
+    scene.write_script('trap "echo saved; exit 0" TERM\necho started\nwhile :; do sleep 0.1; done\n')
+    lines = scene.backend.follow(scene.submit())
+    for _ in range(workers):
+        next(lines)
+
+    scene.backend.cancel(scene.spec.run_id)
+    rest = list(lines)
+    state = scene.describe()
+
+    assert len([line for line in rest if line.endswith("saved")]) == workers
+    assert (state.status, state.exit_code, state.reason) == (Status.CANCELED, 0, "it was canceled")
+
+
 def test_a_worker_that_was_removed_is_not_a_completed_run(docker_stage: Stage) -> None:
     """What it would have done is not known."""
     scene = docker_stage(workers=2)
