@@ -363,8 +363,10 @@ class _Attempt:
 
 def _build_mask(spec: RunSpec) -> Callable[[str], str]:
     """What takes the values of secret environment variables out of a text."""
+    # A log comes line by line, so that of a value of several lines, or with a line end, each line is one to hide.
+    parts = {line.strip() for value in spec.secrets.values() for line in value.splitlines()}
     # The longest first: one may be part of another.
-    hidden = sorted({value for value in spec.secrets.values() if len(value) >= SHORTEST_SECRET}, key=len, reverse=True)
+    hidden = sorted((part for part in parts if len(part) >= SHORTEST_SECRET), key=len, reverse=True)
 
     def mask(text: str) -> str:
         for value in hidden:

@@ -402,6 +402,18 @@ def test_a_secret_that_a_run_prints_is_not_shown(scene: Scene) -> None:
     assert "s3cr3t" not in str(failed.value)
 
 
+@pytest.mark.parametrize("value", ["planted-1\n", " planted-1 ", "planted-1\nplanted-2", "planted-1\r\nplanted-2\r\n"])
+def test_each_line_of_a_secret_is_hidden(scene: Scene, value: str) -> None:
+    """A key in a file has several lines, and a token that was read from one ends in a line end."""
+    scene.spec = dataclasses.replace(scene.spec, secrets={"KEY": value})
+
+    with pytest.raises(RunFailed) as failed:
+        scene.ensure(scene.backend(Script(lines=tuple(value.splitlines()), exit_codes=(1,))))
+
+    assert any("[secret]" in said for said in scene.said)
+    assert "planted" not in f"{scene.said} {failed.value}"
+
+
 def test_a_lost_answer_to_submit_trains_once(scene: Scene) -> None:
     """Nobody knows whether it took effect: the update fails, and the next one joins what there is."""
     with pytest.raises(BackendUnavailable):
