@@ -80,7 +80,8 @@ def _build_container(spec: RunSpec, attempt: int, rank: int) -> dict[str, Any]:
         seconds = f"{spec.timeout_minutes * 60:.3f}".rstrip("0").rstrip(".")
         labels[TIMEOUT_LABEL] = seconds
         # Inside the container, so that the limit holds also when no client is there to watch.
-        command = ["timeout", f"--kill-after={STOP_GRACE_SECONDS}", seconds, *command]
+        # The short form, as BusyBox, which Alpine's images have, knows no other.
+        command = ["timeout", "-k", str(STOP_GRACE_SECONDS), seconds, *command]
     environment = {
         "MLFLOW_TRACKING_URI": f"file://{TRACKING_STORE}",
         # MLflow 3 asks to be told that its file store is wanted.

@@ -26,6 +26,9 @@ from aml_infra.backends.docker_request import (
 EXIT_TIMED_OUT = 124
 EXIT_KILLED = 137
 EXIT_TERMINATED = 143
+EXITS_OF_TIMEOUT = (EXIT_TIMED_OUT, EXIT_KILLED, EXIT_TERMINATED)
+"""GNU's ``timeout`` gives its own exit code, unless it had to kill; that of BusyBox gives the command's."""
+
 _CANCELED = "it was canceled"
 _NEVER_RAN = datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
 
@@ -158,7 +161,7 @@ def _read_end(
 def _has_timed_out(
     code: int, labels: Mapping[str, str], started: datetime.datetime | None, finished: datetime.datetime | None
 ) -> bool:
-    if TIMEOUT_LABEL not in labels or code not in (EXIT_TIMED_OUT, EXIT_KILLED) or not started or not finished:
+    if TIMEOUT_LABEL not in labels or code not in EXITS_OF_TIMEOUT or not started or not finished:
         return False
     # A script may itself end with 124: only one that had its whole time was stopped. A tenth of a second is for clocks.
     return (finished - started).total_seconds() >= float(labels[TIMEOUT_LABEL]) - 0.1

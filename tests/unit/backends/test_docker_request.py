@@ -74,7 +74,7 @@ def test_request_with_limits() -> None:
         build_expected(
             spec,
             Entrypoint=["timeout"],
-            Cmd=["--kill-after=30", "90", "python", "train.py"],
+            Cmd=["-k", "30", "90", "python", "train.py"],
             Env=[
                 "AML_INFRA_ATTEMPT=2",
                 f"AML_INFRA_RUN_ID={spec.run_id}",
@@ -104,7 +104,7 @@ def test_request_with_secrets() -> None:
         build_expected(
             spec,
             Entrypoint=["timeout"],
-            Cmd=["--kill-after=30", "60", "sh", *READ_SECRETS, "python", "train.py"],
+            Cmd=["-k", "30", "60", "sh", *READ_SECRETS, "python", "train.py"],
             Labels={"aml-infra.timeout-seconds": "60"},
         )
     ]
@@ -227,7 +227,7 @@ def test_a_time_limit_is_a_number_that_timeout_reads(minutes: float) -> None:
     (container,) = docker_request.build_request(build_spec(timeout_minutes=minutes), 1)["containers"]
 
     seconds = container["Labels"]["aml-infra.timeout-seconds"]
-    assert container["Cmd"][1] == seconds
+    assert container["Cmd"][2] == seconds
     assert float(seconds) == pytest.approx(minutes * 60, abs=0.001)
     assert set(seconds) <= set("0123456789.")
 

@@ -72,7 +72,7 @@ def read(*states: dict[str, Any] | None, canceled: bool = False) -> RunState:
         ({"ExitCode": 137, "FinishedAt": write(at(120.2))}, Status.TIMED_OUT, 137),
         ({"ExitCode": 137}, Status.NOT_RESPONDING, 137),
         ({"ExitCode": 143}, Status.NOT_RESPONDING, 143),
-        ({"ExitCode": 143, "FinishedAt": write(at(120.2))}, Status.NOT_RESPONDING, 143),
+        ({"ExitCode": 143, "FinishedAt": write(at(90.2))}, Status.TIMED_OUT, 143),
         (RUNNING, Status.RUNNING, None),
         ({"Status": "paused"}, Status.RUNNING, None),
         (CREATED, Status.QUEUED, None),
