@@ -227,7 +227,7 @@ def _errors(context: grpc.ServicerContext, inputs: Any = None) -> Iterator[None]
                 id=error.resource_id,
                 properties=wire.encode(error.outputs),
                 reasons=[make_printable(str(error))],
-                inputs=inputs,
+                inputs=inputs if error.inputs is None else wire.encode(error.inputs),
             )
         )
         # The reasons are what is shown; said once more here, a long one would not fit into the trailers.

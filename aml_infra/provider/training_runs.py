@@ -41,12 +41,20 @@ class InitFailed(AmlInfraError):
     Attributes:
         resource_id: its id.
         outputs: what is known of it.
+        inputs: its inputs, where they are not those that were given: an import has none.
     """
 
-    def __init__(self, message: str, resource_id: str, outputs: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        message: str,
+        resource_id: str,
+        outputs: Mapping[str, Any],
+        inputs: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(message)
         self.resource_id = resource_id
         self.outputs = outputs
+        self.inputs = inputs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,12 +184,12 @@ class TrainingRuns:
         known = outputs or {**values, "imageRef": values.get("image")}
         fresh = {**known, **_describe_state(state), **_describe_record(record)}
         if record is not None and state.status is not Status.COMPLETED:
-            raise InitFailed(f"run {state.name} is {state.status.value}", run_id, fresh)
+            raise InitFailed(f"run {state.name} is {state.status.value}", run_id, fresh, values)
         if record is not None:
             try:
                 lifecycle.require_metrics(record, inputs.read_policy(values).require_metrics)
             except RunFailed as error:
-                raise InitFailed(str(error), run_id, fresh) from error
+                raise InitFailed(str(error), run_id, fresh, values) from error
         return Read(values, fresh)
 
     def delete(self, run_id: str, outputs: Mapping[str, Any]) -> None:
@@ -222,7 +230,7 @@ def _describe_state(state: RunState) -> dict[str, Any]:
         "exitCode": state.exit_code,
         "startedAt": started.isoformat() if started else None,
         "finishedAt": finished.isoformat() if finished else None,
-        "durationSeconds": (finished - started).total_seconds() if started and finished else None,
+        "durationSeconds": max(0.0, (finished - started).total_seconds()) if started and finished else None,
     }
 
 

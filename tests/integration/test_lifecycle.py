@@ -114,6 +114,25 @@ def test_a_failure_that_was_not_waited_for_is_told_by_the_next_up(project: Proje
     assert "attempt 2, since attempt 1 ended as Failed, exit code 1" in again
 
 
+def test_a_failed_run_is_imported_by_its_id(project: Project) -> None:
+    """The program that made it then makes another attempt at it, and not another run in its place."""
+    project.write_script('test "$AML_INFRA_ATTEMPT" = 2\n')
+    project.up(fails=True)
+    run_id = project.read_run()["runId"]
+    project.lose_state()
+
+    options = ("--yes", "--protect=false", "--generate-code=false")
+    imported = project.pulumi("import", "aml-infra:index:TrainingRun", project.name, run_id, *options)
+    preview = project.pulumi("preview", "--diff")
+    project.up()
+
+    assert "is missing" not in imported
+    assert "replace" not in preview
+    assert "train: attempt 2, since attempt 1 ended as Failed" in preview
+    assert project.outputs()["attempt"] == 2
+    assert len(project.containers()) == 2
+
+
 def test_a_run_is_imported_by_its_id(project: Project) -> None:
     """Into a stack that does not know it: the program that made it then changes nothing, and nothing is trained."""
     project.write_args(

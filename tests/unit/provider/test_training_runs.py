@@ -267,6 +267,19 @@ def test_an_import_takes_the_inputs_from_the_run(stage: Stage) -> None:
     assert diff.compare(read.inputs, values, read.outputs["status"]) == {}
 
 
+def test_an_import_of_a_failed_run_takes_the_inputs_from_it_too(stage: Stage) -> None:
+    """The next `up` makes another attempt at the same run, and not another run."""
+    stage.change(exit_codes=(3,))
+    values = stage.check(parameters={"lr": 1})
+    failed = stage.fail(values)
+
+    with pytest.raises(InitFailed, match="is Failed") as caught:
+        stage.runs.read(failed.resource_id, {}, {})
+
+    assert caught.value.inputs is not None
+    assert list(diff.compare(caught.value.inputs, values, caught.value.outputs["status"])) == ["status"]
+
+
 @pytest.mark.parametrize(("on_destroy", "status"), [("cancel", Status.CANCELED), ("retain", Status.RUNNING)])
 def test_a_deleted_run_is_stopped_unless_it_is_to_be_retained(stage: Stage, on_destroy: str, status: Status) -> None:
     """Its record stays if it has ended."""
