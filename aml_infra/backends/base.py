@@ -187,6 +187,15 @@ class Backend(abc.ABC):
             BackendUnavailable: the service has not answered for a minute; the run may go on all the same.
         """
 
+    def tend(self, state: RunState) -> None:  # noqa: B027 (a service may do it all by itself)
+        """Does what whoever follows the attempt would do for it, and does not wait for its end.
+
+        That is: starts what a submitter that died has not, and stops the other workers where one has failed.
+
+        Raises:
+            BackendUnavailable: the service does not answer.
+        """
+
     @abc.abstractmethod
     def collect(self, state: RunState) -> Record:
         """The record of an attempt that ended, made now if that was not done yet.

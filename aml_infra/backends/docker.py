@@ -332,6 +332,14 @@ class DockerBackend(Backend):
         self._start(client, found["Id"])
         return not docker_client.has_start_error(client, found["Id"])
 
+    def tend(self, state: RunState) -> None:
+        with docker_client.connect() as client:
+            for worker in self._find_workers(client, state.name):
+                self._has_started(client, worker)
+            workers = self._find_workers(client, state.name)
+        if any(docker_state.has_failed(worker) for worker in workers):
+            self._stop([worker["Id"] for worker in workers if not docker_state.has_ended(worker)])
+
     def collect(self, state: RunState) -> Record:
         return self._records.keep(state, lambda folder: self._fetch(state, folder))
 

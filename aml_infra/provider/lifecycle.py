@@ -301,7 +301,12 @@ class _Attempt:
                     raise RunFailed(describe_failure(record), record)
             state = self._submit(state)
         else:
-            self.say(f"join: run {state.name} is {state.status.value.lower()}; its log from the start:")
+            shown = "; its log from the start:" if self.policy.wait else ""
+            self.say(f"join: run {state.name} is {state.status.value.lower()}{shown}")
+            if not self.policy.wait:
+                # Nobody follows it, who would do that.
+                self.backend.tend(state)
+                state = _describe(self.backend, self.spec) or state
         if not self.policy.wait and not state.status.is_final:
             self.say(
                 f"run {state.name} goes on, as wait is false; a later `pulumi up` or `pulumi refresh` sees its end"

@@ -63,6 +63,25 @@ def test_a_claimed_container_that_nobody_started_is_started_by_who_follows(docke
     assert scene.follow() == ["late"]
 
 
+def test_a_claimed_container_that_nobody_started_is_started_by_who_tends_it(docker_stage: Stage) -> None:
+    """Without waiting for its end; twice is once, and a run that is gone needs nothing."""
+    scene = docker_stage()
+    gone = scene.submit()
+    client = open_docker()
+    client.wait(scene.spec.run_id)
+    client.remove_container(scene.spec.run_id)
+    scene.backend.tend(gone)
+    client.create_container_from_config(build_body(scene.spec, "slow"), scene.spec.run_id)
+    queued = scene.describe()
+
+    scene.backend.tend(queued)
+    scene.backend.tend(queued)
+    client.wait(scene.spec.run_id)
+
+    assert queued.status is Status.QUEUED
+    assert scene.describe().started_at is not None
+
+
 def test_a_name_held_by_a_strange_container_is_refused(docker_stage: Stage) -> None:
     """It is neither joined nor removed; the message says how to free the name."""
     scene = docker_stage()
@@ -198,6 +217,25 @@ def test_when_one_worker_fails_the_others_are_stopped(docker_stage: Stage) -> No
     assert (state.status, state.exit_code, state.reason) == (Status.FAILED, 3, "worker 1 failed first")
     with open(record.log_path, encoding="utf-8") as log:
         assert log.read().splitlines()[-1] == "[1] boom"
+
+
+def test_when_one_worker_has_failed_who_tends_them_stops_the_others(docker_stage: Stage) -> None:
+    """Where nobody follows them, they would wait for it for ever."""
+    scene = docker_stage(workers=2)
+    scene.write_script("[ $RANK != 1 ] || exit 3\nwhile :; do sleep 0.1; done\n")
+    state = scene.submit()
+    client = open_docker()
+    (other,) = client.containers(
+        all=True, filters={"label": ["aml-infra.rank=1", f"aml-infra.run={scene.spec.run_id}"]}
+    )
+    client.wait(other["Id"])
+    before = scene.describe()
+
+    scene.backend.tend(state)
+    after = scene.describe()
+
+    assert before.status is Status.RUNNING
+    assert (after.status, after.exit_code, after.reason) == (Status.FAILED, 3, "worker 1 failed first")
 
 
 def test_workers_that_are_canceled_are_canceled(docker_stage: Stage) -> None:

@@ -364,6 +364,23 @@ def test_without_waiting_a_run_is_left_going(scene: Scene) -> None:
     assert scene.snapshots == 1
 
 
+def test_a_run_that_is_not_waited_for_is_tended(scene: Scene) -> None:
+    """Once for each `ensure` that joins it; what is then known of it is what came of that."""
+    tended = []
+
+    class Tended(FakeBackend):
+        def tend(self, state: RunState) -> None:
+            tended.append(state.attempt)
+            self.cancel(state.run_id)
+
+    backend = Tended(scene.records, Script(running=(1,)))
+    backend.submit(scene.spec, 1, scene.take_snapshot())
+
+    with pytest.raises(RunFailed, match="Canceled"):
+        scene.ensure(backend, wait=False)
+    assert tended == [1]
+
+
 def test_a_failure_that_nobody_saw_is_told_before_it_is_tried_again(scene: Scene) -> None:
     """A run that was left going and has failed since fails the update, with its log; only then comes an attempt."""
     script = Script(lines=("boom",), exit_codes=(3, 0))
