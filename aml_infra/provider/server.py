@@ -100,19 +100,21 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     def Create(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
         with _errors(context, request.properties):
-            created = self._make(request.urn, request.properties, preview=request.preview)
+            name = _find_name(request.urn)
+            created = self._make(request.urn, name, request.properties, preview=request.preview)
             return provider_pb2.CreateResponse(id=created.resource_id, properties=wire.encode(created.outputs))
 
     def Update(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
         with _errors(context, request.news):
             old_outputs = wire.decode(request.olds)
-            created = self._make(request.urn, request.news, old_outputs, preview=request.preview)
+            name = _find_run_name(request.urn, request.id)
+            created = self._make(request.urn, name, request.news, old_outputs, preview=request.preview)
             return provider_pb2.UpdateResponse(properties=wire.encode(created.outputs))
 
     def _make(
-        self, urn: str, properties: Any, old_outputs: Mapping[str, Any] | None = None, *, preview: bool
+        self, urn: str, name: str, properties: Any, old_outputs: Mapping[str, Any] | None = None, *, preview: bool
     ) -> Created:
-        name, values, say = _find_name(urn), wire.decode(properties), self._say(urn)
+        values, say = wire.decode(properties), self._say(urn)
         because = self._because.get(urn, "")
         if preview:
             return self._runs.preview(name, values, say, because)
@@ -240,6 +242,12 @@ def _errors(context: grpc.ServicerContext, inputs: Any = None) -> Iterator[None]
 
 def _find_name(urn: str) -> str:
     return urn.split("::", 3)[3]
+
+
+def _find_run_name(urn: str, run_id: str) -> str:
+    """The name that the run of an existing resource has: the resource may have another one by an alias or an import."""
+    name, slug = _find_name(urn), run_id.rpartition("-")[0]
+    return name if naming.slugify(name) == slug else slug
 
 
 def _find_property(path: str) -> str:

@@ -142,6 +142,23 @@ def test_a_run_from_check_to_delete(plugin: Plugin) -> None:
     assert (URN, "a line") in plugin.engine.messages
 
 
+def test_a_renamed_resource_keeps_its_run(plugin: Plugin) -> None:
+    """By an alias, or imported under another name: what goes on is its run, and not another one beside it."""
+    inputs = plugin.check().inputs
+    with pytest.raises(grpc.RpcError) as caught:
+        plugin.create(inputs)
+    failure = read_failure(caught.value)
+
+    updated = plugin.stub.Update(
+        provider_pb2.UpdateRequest(
+            urn=URN.replace("::train", "::renamed"), id=failure.id, olds=failure.properties, news=inputs
+        )
+    )
+
+    outputs = wire.decode(updated.properties)
+    assert (outputs["runId"], outputs["attempt"], outputs["status"]) == (failure.id, 2, "Completed")
+
+
 def test_a_changed_file_replaces_the_run(plugin: Plugin) -> None:
     """The diff has the file's path as Pulumi writes paths, and its property in ``replaces``."""
     old = plugin.check().inputs
