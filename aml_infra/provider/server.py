@@ -187,7 +187,9 @@ def serve(engine_address: str) -> None:
         sys.stdout.flush()
         # Nearly every program needs it, and the engine and the program are still busy with themselves.
         importlib.import_module(backends.MODULES["docker"])
-        ended.wait()
+        # Not in one wait: a signal that comes at the moment when a wait begins does not end it.
+        while not ended.wait(timeout=1):
+            pass
         interruption.raise_()
         server.stop(grace=1).wait()
     # Threads that still wait for a service would keep the process; what they wait for goes on without it.
