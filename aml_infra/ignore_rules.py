@@ -7,6 +7,7 @@ deeper in the tree decides over one above it.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import re
 from collections.abc import Collection, Iterable
@@ -22,14 +23,20 @@ class Rule:
     """One line of an ignore file.
 
     Attributes:
-        regex: what it matches, with pathspec's group ``ps_d`` around the slash of a folder that it matches.
+        pattern: regular expression of what it matches, with pathspec's group ``ps_d`` around the slash of a folder that
+            it matches.
         ignores: whether it ignores that, or takes it back.
         by_name: whether it looks at an entry's name alone.
     """
 
-    regex: re.Pattern[str]
+    pattern: str
     ignores: bool
     by_name: bool
+
+    @functools.cached_property
+    def regex(self) -> re.Pattern[str]:
+        """The pattern, compiled only when it is needed: of most rules, a look at the names is enough."""
+        return re.compile(self.pattern)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,15 +93,15 @@ def build_rules(lines: Iterable[str]) -> Rules:
     paths: list[str] = []
     for line in lines:
         text = _normalize(line)
-        regex = _compile(text)
-        if regex is None:
+        pattern = _translate(text)
+        if pattern is None:
             continue
         folder, _, name = text.removeprefix("!").removesuffix("/").rpartition("/")
         by_name = not folder and "/" not in text.removesuffix("/")
-        ordered.append(Rule(regex, not text.startswith("!"), by_name))
+        ordered.append(Rule(pattern, not text.startswith("!"), by_name))
         # What matches an entry itself matches its name with the last part of the rule. Its slash, if it is a folder,
         # is not looked at here.
-        pattern = regex.pattern.replace("(?P<ps_d>/)", "(?:/|$)")
+        pattern = pattern.replace("(?P<ps_d>/)", "(?:/|$)")
         if not _is_glob(name):
             names.add(name)
         elif not pattern.startswith("^"):
@@ -125,10 +132,14 @@ def _normalize(line: str) -> str:
     return line + "*/" if line.endswith("/**/") else line
 
 
-def _compile(line: str) -> re.Pattern[str] | None:
-    """What a line of an ignore file matches; None if it matches nothing."""
+def _translate(line: str) -> str | None:
+    """The regular expression of what a line of an ignore file matches; None if it matches nothing."""
     try:
-        return GitIgnoreSpecPattern(line).regex
+        pattern: str | None = GitIgnoreSpecPattern.pattern_to_regex(line)[0]
+        if pattern is not None and "[" in line:
+            # All but a set of characters is right as it is written down.
+            re.compile(pattern)
+        return pattern
     except (ValueError, re.error):
         # Git takes such a line, as in "!", "name\\" or "[z-a]", and never matches it.
         return None

@@ -247,6 +247,8 @@ def _name_ignore_file(root: str) -> str:
 
 
 def _find_secrets(paths: Sequence[str], allow: Sequence[str], ignore_file: str) -> list[Problem]:
+    if not paths:
+        return []
     secrets = pathspec.GitIgnoreSpec.from_lines(SECRET_NAMES)
     allowed = pathspec.GitIgnoreSpec.from_lines(allow)
     return [
