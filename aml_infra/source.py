@@ -24,8 +24,6 @@ import posixpath
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import pathspec
-
 from aml_infra import file_digests, file_tree, ignore_rules, stat_cache
 from aml_infra.errors import InvalidInput, Problem, SourceChanged
 
@@ -249,8 +247,8 @@ def _name_ignore_file(root: str) -> str:
 def _find_secrets(paths: Sequence[str], allow: Sequence[str], ignore_file: str) -> list[Problem]:
     if not paths:
         return []
-    secrets = pathspec.GitIgnoreSpec.from_lines(SECRET_NAMES)
-    allowed = pathspec.GitIgnoreSpec.from_lines(allow)
+    secrets = ignore_rules.build_rules(SECRET_NAMES)
+    allowed = ignore_rules.build_rules(allow)
     return [
         Problem(
             "source",
@@ -258,7 +256,7 @@ def _find_secrets(paths: Sequence[str], allow: Sequence[str], ignore_file: str) 
             "or allow it with allow_secrets",
         )
         for path in paths
-        if secrets.match_file(ignore_rules.spell(path)) and not allowed.match_file(ignore_rules.spell(path))
+        if secrets.covers(path) and not allowed.covers(path)
     ]
 
 

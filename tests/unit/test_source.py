@@ -127,6 +127,25 @@ def test_secrets_can_be_allowed_by_name(tmp_path: pathlib.Path) -> None:
     assert list_paths(take_snapshot(folder, allow_secrets=["public.pem"])) == ["public.pem", "train.py"]
 
 
+@pytest.mark.parametrize("line", ["!", "x.pem\\", "[z-a]", "[[:letters:]]", "\ud800"])
+def test_a_pattern_that_matches_nothing_allows_nothing(tmp_path: pathlib.Path, line: str) -> None:
+    """The secret is refused, and the patterns beside it count."""
+    folder = write_tree(tmp_path, {"x.pem": "", "y.pem": "", "train.py": ""})
+
+    with pytest.raises(InvalidInput, match=r"'x\.pem' looks like a secret") as caught:
+        take_snapshot(folder, allow_secrets=[line, "y.pem"])
+    assert len(caught.value.problems) == 1
+
+
+def test_a_folder_of_secrets_is_allowed_with_what_is_in_it(tmp_path: pathlib.Path) -> None:
+    """But for the file that a later pattern takes back."""
+    folder = write_tree(tmp_path, {"keys/a.pem": "", "keys/b.pem": "", "train.py": ""})
+
+    with pytest.raises(InvalidInput, match=r"'keys/b\.pem' looks like a secret") as caught:
+        take_snapshot(folder, allow_secrets=["keys/", "!b.pem"])
+    assert len(caught.value.problems) == 1
+
+
 def test_missing_and_empty_folders_are_refused(tmp_path: pathlib.Path) -> None:
     """The folder is named, and what to do."""
     (tmp_path / "empty").mkdir()
