@@ -136,7 +136,8 @@ class _Walk:
             if chain is not None and folder and "pyvenv.cfg" in entries:
                 continue
             prefix = folder + "/" if folder else ""
-            if chain is not None and nested and ".gitignore" in entries:
+            # Git follows no link in the place of a .gitignore file.
+            if chain is not None and nested and ".gitignore" in entries and not entries[".gitignore"].is_symlink():
                 try:
                     own = ignore_rules.read_rules(f"{self._root}/{prefix}.gitignore")
                 except OSError as error:

@@ -240,7 +240,8 @@ def take_data_snapshot(path: str | os.PathLike[str]) -> Snapshot:
 
 def _name_ignore_file(root: str) -> str:
     """The ignore file in force: an .amlignore that is added beside a .gitignore would switch that one off."""
-    alone = os.path.exists(f"{root}/.gitignore") and not os.path.exists(f"{root}/.amlignore")
+    beside = f"{root}/.gitignore"
+    alone = os.path.exists(beside) and not os.path.islink(beside) and not os.path.exists(f"{root}/.amlignore")
     return ".gitignore" if alone else ".amlignore"
 
 

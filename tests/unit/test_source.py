@@ -286,6 +286,19 @@ def test_an_ignore_file_is_read_as_git_reads_it(tmp_path: pathlib.Path, rules: s
     assert sorted(list_paths(take_snapshot(folder))) == sorted(names)
 
 
+def test_a_link_in_a_gitignores_place_is_not_followed(tmp_path: pathlib.Path) -> None:
+    """As git follows none; an .amlignore may be a link."""
+    rules = write_tree(tmp_path, {"rules": "*.pem\n", "src/a.py": "", "src/x.pem": ""}) / "rules"
+    folder = tmp_path / "src"
+    (folder / ".gitignore").symlink_to(rules)
+    (problem,) = read_problems(folder)
+    assert "add it to .amlignore" in problem
+
+    (folder / ".amlignore").symlink_to(rules)
+
+    assert list_paths(take_snapshot(folder)) == ["a.py"]
+
+
 @pytest.mark.parametrize("name", [".gitignore", ".amlignore"])
 def test_a_pipe_in_an_ignore_files_place_is_not_waited_for(tmp_path: pathlib.Path, name: str) -> None:
     """It says nothing; git does not wait for it either."""
