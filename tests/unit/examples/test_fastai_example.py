@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-import pathspec
 import pytest
+
+from aml_infra import ignore_rules
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "fastai-example"
 
@@ -25,9 +26,9 @@ def train() -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def amlignore() -> pathspec.GitIgnoreSpec:
+def amlignore() -> ignore_rules.Rules:
     """The example's rules for its snapshot."""
-    return pathspec.GitIgnoreSpec.from_lines((EXAMPLE / ".amlignore").read_text().splitlines())
+    return ignore_rules.build_rules((EXAMPLE / ".amlignore").read_text().splitlines())
 
 
 @pytest.fixture(scope="module")
@@ -118,23 +119,23 @@ def test_pets_are_labelled_by_their_file_name(train: ModuleType, name: str, labe
         "deploy.pem",
     ],
 )
-def test_what_a_run_does_not_need_stays_out_of_its_snapshot(amlignore: pathspec.GitIgnoreSpec, path: str) -> None:
+def test_what_a_run_does_not_need_stays_out_of_its_snapshot(amlignore: ignore_rules.Rules, path: str) -> None:
     """The image's recipe, results, caches, secrets and prose neither travel with a run nor start a new one."""
-    assert amlignore.match_file(path)
+    assert amlignore.covers(path)
 
 
 @pytest.mark.parametrize("path", ["train.py", "models/resnet.py", "data/labels.csv", "config.json", "requirements.txt"])
-def test_what_a_run_may_read_is_in_its_snapshot(amlignore: pathspec.GitIgnoreSpec, path: str) -> None:
+def test_what_a_run_may_read_is_in_its_snapshot(amlignore: ignore_rules.Rules, path: str) -> None:
     """Code and the small files beside it are what a run is made of."""
-    assert not amlignore.match_file(path)
+    assert not amlignore.covers(path)
 
 
-def test_the_snapshot_of_the_example_is_its_script(amlignore: pathspec.GitIgnoreSpec) -> None:
+def test_the_snapshot_of_the_example_is_its_script(amlignore: ignore_rules.Rules) -> None:
     """Of the files that the example ships with, only train.py makes it train again."""
     shipped = {"train.py", "Dockerfile", "README.md", ".amlignore", ".dockerignore"}
     assert all((EXAMPLE / name).is_file() for name in shipped)
 
-    assert {name for name in shipped if not amlignore.match_file(name)} == {"train.py"}
+    assert {name for name in shipped if not amlignore.covers(name)} == {"train.py"}
 
 
 def test_the_dockerfile_builds_on_docker_20_10(instructions: list[str]) -> None:
