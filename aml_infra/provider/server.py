@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-import importlib
 import importlib.metadata
 import os
 import signal
@@ -30,7 +29,7 @@ from pulumi.runtime.proto import (
     status_pb2,
 )
 
-from aml_infra import backends, naming
+from aml_infra import naming
 from aml_infra.errors import AmlInfraError
 from aml_infra.provider import explanation, functions, schema, wire
 from aml_infra.provider.lifecycle import Interruption, Say
@@ -185,8 +184,6 @@ def serve(engine_address: str) -> None:
         server.start()
         sys.stdout.write(f"{port}\n")
         sys.stdout.flush()
-        # Nearly every program needs it, and the engine and the program are still busy with themselves.
-        importlib.import_module(backends.MODULES["docker"])
         # Not in one wait: a signal that comes at the moment when a wait begins does not end it.
         while not ended.wait(timeout=1):
             pass
