@@ -30,8 +30,6 @@ _LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3})(:\d+)?")
 _NOT_FOUND = re.compile(r": not found$|manifest unknown|name unknown|repository does not exist or may require")
 """The last is Docker Hub's word on a repository that nothing was pushed to yet; a wrong password it tells in others."""
 
-_REFUSED = re.compile(r"\b40[13]\b|unauthorized|authentication required|denied|no basic auth", re.IGNORECASE)
-
 
 class Registry:
     """A container registry that images are pushed to, and the account that may push.
@@ -180,7 +178,7 @@ async def pull(reference: str, login: Login, say: Callable[[str], None]) -> bool
 def explain_failure(host: str, username: str, lines: Sequence[str]) -> str:
     """Why a registry gave nothing, from the words of the program that asked it; and what to do."""
     said = next((line for line in reversed(lines) if line.strip()), "no reason given").removeprefix("ERROR: ")
-    if _REFUSED.search(said):
+    if image_build.REFUSED.search(said):
         fix = "give the username and the password, or token, of an account that may push and pull there"
         return f"registry {host!r} refuses user {username!r} ({said}); {fix}"
     return f"registry {host!r} does not answer as it should ({said}); check its name and the network, then try again"

@@ -28,6 +28,7 @@ MAX_BYTES = 500 * 1024
 """BuildKit's limit for a build secret."""
 
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ACCOUNT = re.compile(r"//[^\s/]*@")
 _OTHER_FILE = re.compile(
     r"-[rce]\s*[^-\s]|--(?:requirement|constraint|editable)\b|(?:-f|--find-links)[\s=]*(?!https?:)\S"
     r"|\.{0,2}/|\.(?:\[|$)|file:|\S+\s*@\s*file:"
@@ -162,7 +163,7 @@ def find_pip_problems(text: str) -> list[str]:
     lines = [line.split(" #")[0].strip() for line in text.splitlines()]
     wanted = [(number, line) for number, line in enumerate(lines, 1) if line and not line.startswith("#")]
     problems = [
-        f"names another file in line {number}, {line!r}, which the build does not have; "
+        f"names another file in line {number}, {_ACCOUNT.sub('//***@', line)!r}, which the build does not have; "
         "put all requirements into this one, or use a dockerfile"
         for number, line in wanted
         if _OTHER_FILE.match(line)

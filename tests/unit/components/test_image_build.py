@@ -67,6 +67,21 @@ def test_another_failure_shows_the_failing_step() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("said", "fix"),
+    [
+        ("denied: requested access to the resource is denied", "the account must be one that may push there"),
+        ("dial tcp 127.0.0.1:5000: connect: connection refused", "check the registry's name and the network"),
+    ],
+)
+def test_a_failed_push_says_what_to_do(said: str, fix: str) -> None:
+    """An account that may not push, and a registry that does not answer, are mended in different places."""
+    told = explain_failure(["#9 pushing example.com/team/x:1 with docker", f"#9 ERROR: {said}"])
+
+    assert told.startswith(f"the image was built, but not pushed: pushing example.com/team/x:1 with docker: {said}; ")
+    assert fix in told
+
+
 def test_a_failure_without_a_step_shows_the_end() -> None:
     """An error of buildx itself has no step."""
     assert explain_failure(["ERROR: no builder"]).splitlines()[-1] == "ERROR: no builder"
