@@ -139,13 +139,14 @@ class Interruption:
             self._waiting.discard(lines)
 
 
-def explain(backend: Backend, spec: RunSpec, because: str = "") -> str:
+def explain(backend: Backend, spec: RunSpec, because: str = "", left_going: int | None = None) -> str:
     """What ``ensure`` would do now, in a sentence, for preview.
 
     Args:
         backend: where.
         spec: what.
         because: what has changed since the last run, in words, where that is known.
+        left_going: the attempt that was going when the user last heard of the run.
     """
     state = _describe(backend, spec)
     changed = f"{because}; " if because else ""
@@ -156,6 +157,8 @@ def explain(backend: Backend, spec: RunSpec, because: str = "") -> str:
         return f"adopt: {changed}run {state.name} finished{_format_age(state)}; nothing will be trained"
     if not state.status.is_final:
         return f"join: {changed}run {state.name} is {state.status.value.lower()}"
+    if state.attempt == left_going:
+        return f"fail: {describe_end(state)}; `pulumi up` shows its log, and the one after it trains again"
     return f"train: {changed}attempt {state.attempt + 1}, since attempt {state.attempt} ended as {_format_end(state)}"
 
 
@@ -241,6 +244,11 @@ def end(backend: Backend, run_id: str, *, cancel: bool) -> None:
     if state is not None and state.status.is_final:
         backend.collect(state)
     backend.remove(run_id)
+
+
+def describe_end(state: RunState) -> str:
+    """How a run ended, in a phrase that holds nothing of its log."""
+    return f"run {state.name} is {_format_end(state)}"
 
 
 def describe_failure(record: Record) -> str:

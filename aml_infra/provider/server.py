@@ -116,7 +116,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         values, say = wire.decode(properties), self._say(urn)
         because = self._because.get(urn, "")
         if preview:
-            return self._runs.preview(name, values, say, because)
+            return self._runs.preview(name, values, say, because, old_outputs)
         return self._runs.ensure(name, values, say, because, old_outputs)
 
     def Read(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.ReadResponse:

@@ -96,10 +96,18 @@ class TrainingRuns:
         cancels = old_outputs.get("onDestroy", "cancel") == "cancel"
         return goes_on and cancels and any(change.replaces for change in changes.values())
 
-    def preview(self, name: str, values: Mapping[str, Any], say: Say, because: str = "") -> Created:
+    def preview(
+        self,
+        name: str,
+        values: Mapping[str, Any],
+        say: Say,
+        because: str = "",
+        old_outputs: Mapping[str, Any] | None = None,
+    ) -> Created:
         """What ``ensure`` would give, as far as it is known; tells the user what would happen and why.
 
-        ``because`` is what has changed since the last run, in words (see ``explanation``).
+        ``because`` is what has changed since the last run, in words (see ``explanation``); ``old_outputs`` are those of
+        the same run, where the state knows it already.
         """
         spec = inputs.read_spec(name, values)
         outputs = {**values, **dict.fromkeys((*UNTIL_RUN, "runId", "fingerprint"), wire.UNKNOWN)}
@@ -107,7 +115,7 @@ class TrainingRuns:
         if spec is None:
             return Created("", outputs)
         outputs |= {"runId": spec.run_id, "fingerprint": spec.fingerprint}
-        say(lifecycle.explain(self._open(values), spec, because))
+        say(lifecycle.explain(self._open(values), spec, because, _find_left_going(old_outputs or {})))
         return Created(spec.run_id, outputs)
 
     def ensure(
@@ -184,7 +192,9 @@ class TrainingRuns:
         known = outputs or {**values, "imageRef": values.get("image")}
         fresh = {**known, **_describe_state(state), **_describe_record(record)}
         if record is not None and state.status is not Status.COMPLETED:
-            raise InitFailed(f"run {state.name} is {state.status.value}", run_id, fresh, values)
+            # Without the log's tail: of an imported run nobody knows the secrets that would have to be hidden in it.
+            told = f"{lifecycle.describe_end(state)}; whole log: {record.log_path}"
+            raise InitFailed(told, run_id, fresh, values)
         if record is not None:
             try:
                 lifecycle.require_metrics(record, inputs.read_policy(values).require_metrics)

@@ -261,6 +261,17 @@ def test_explain_says_what_would_happen(scene: Scene) -> None:
     assert "attempt 2, since attempt 1 ended as Failed, exit code 1" in sentences[1]
 
 
+def test_explain_foretells_a_failure_that_nobody_saw(scene: Scene) -> None:
+    """`ensure` would tell it first, and train only then."""
+    backend = scene.backend(Script(exit_codes=(3,)))
+    backend.submit(scene.spec, 1, scene.take_snapshot())
+
+    sentence = lifecycle.explain(backend, scene.spec, left_going=1)
+
+    assert sentence.startswith("fail: ")
+    assert "is Failed, exit code 3" in sentence
+
+
 def test_end_cancels_a_running_run_only_where_asked(scene: Scene) -> None:
     """Retained runs go on; canceled ones leave a record."""
     backend = scene.backend(Script(running=(1,)))

@@ -230,7 +230,7 @@ def test_a_refresh_of_a_run_that_is_gone_says_so(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("script", "conditions", "told"),
     [
-        ({"exit_codes": (3,)}, [], "is Failed"),
+        ({"exit_codes": (3,)}, [], "is Failed, exit code 3; whole log: /"),
         ({"lost": (1,)}, [], "is NotResponding"),
         ({}, ["accuracy >= 0.95"], "misses require_metrics: accuracy is 0.9, required >= 0.95"),
     ],
