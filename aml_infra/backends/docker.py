@@ -221,7 +221,10 @@ class DockerBackend(Backend):
         label = {"label": f"{docker_request.GROUP_LABEL}={group}"}
         for container in client.containers(all=True, filters=label):
             docker_client.discard(client, container["Id"])
-        for network in client.networks(filters=label):
+        self._remove_networks(client, group)
+
+    def _remove_networks(self, client: docker.APIClient, group: str) -> None:
+        for network in client.networks(filters={"label": f"{docker_request.GROUP_LABEL}={group}"}):
             with contextlib.suppress(docker.errors.NotFound):
                 client.remove_network(network["Id"])
 
@@ -349,7 +352,10 @@ class DockerBackend(Backend):
         with docker_client.connect() as client:
             workers = self._find_workers(client, state.name)
             if not workers:
-                raise RunGone(f"the container of {state.name} was removed before its outputs were collected")
+                raise RunGone(
+                    f"the container of {state.name} was removed before its outputs were collected; "
+                    "run `pulumi up` again to train it anew"
+                )
             metrics: dict[str, float] = {}
             # Worker 0 comes last, so that what it wrote is what stays where several wrote the same.
             for worker in reversed(workers):
@@ -362,6 +368,9 @@ class DockerBackend(Backend):
                 # One that could not be started has printed nothing, and its log may be the reason.
                 if docker_state.has_run(worker):
                     log.writelines(f"{prefix}{line}\n" for line in docker_log.read_log(client, worker["Id"]))
+            if len(workers) > 1:
+                # Docker has room for some thirty networks; this one's workers have ended.
+                self._remove_networks(client, workers[0]["Config"]["Labels"][docker_request.GROUP_LABEL])
         return metrics, str(workers[0]["Image"])
 
     def _fetch_worker(

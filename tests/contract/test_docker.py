@@ -179,7 +179,7 @@ def test_data_is_mounted_read_only_and_found_by_its_name(docker_stage: Stage, tm
 
 
 def test_workers_find_one_another_and_leave_nothing(docker_stage: Stage) -> None:
-    """Each knows its rank and how many there are, and reaches worker 0 by name; the network goes with the run."""
+    """Each knows its rank and how many there are, and reaches worker 0 by name; the network goes with their end."""
     scene = docker_stage(workers=2)
     scene.write_script(
         "echo rank $RANK of $WORLD_SIZE\n"
@@ -195,8 +195,8 @@ def test_workers_find_one_another_and_leave_nothing(docker_stage: Stage) -> None
     label = {"label": f"aml-infra.run={scene.spec.run_id}"}
     networks = [len(client.networks(filters=label))]
     scene.backend.collect(scene.describe())
-    scene.backend.remove(scene.spec.run_id)
     networks.append(len(client.networks(filters=label)))
+    scene.backend.remove(scene.spec.run_id)
 
     assert sorted(first) == ["[0] rank 0 of 2", "[1] found worker 0", "[1] rank 1 of 2"]
     assert rest == []

@@ -30,6 +30,9 @@ def make_project(tmp_path: pathlib.Path) -> Iterator[Callable[[], Project]]:
     client = open_docker()
     for container in projects[0].containers() if projects else []:
         client.remove_container(container["Id"], force=True, v=True)
+    for network in client.networks(filters={"label": "aml-infra.run"}):
+        if network["Labels"]["aml-infra.run"].startswith(f"{name}-"):
+            client.remove_network(network["Id"])
 
 
 @pytest.fixture
