@@ -61,10 +61,10 @@ _LINE_LIMIT = 1024 * 1024
 _VIOLATION = re.compile(r"image contract: (?!met$)(.+)$")
 _STEP_ERROR = re.compile(r"#(\d+) ERROR: ")
 _SECONDS = re.compile(r"^\d+\.\d+ ")
-REFUSED = re.compile(r"\b40[13]\b|unauthorized|authentication required|denied|no basic auth", re.IGNORECASE)
-"""A registry's words for an account that may not."""
-
 _NO_SHELL = re.compile(r'exec: \\?"/bin/sh\\?"')
+REFUSED = re.compile(r"\b40[13]\b|unauthorized|authentication required|denied|no basic auth", re.IGNORECASE)
+"""In what a registry, or a program that asked it, says of an account that it does not take."""
+
 _PLATFORM = re.compile(r"linux/[a-z0-9]+(?:/v\d+)?")
 _CACHE_EXPORT = re.compile(r"^\s*Cache export:\s+(true|false)\s*$", re.MULTILINE)
 _INSPECT_SECONDS = 30
@@ -278,11 +278,12 @@ def explain_failure(lines: Sequence[str]) -> str:
         return "\n".join(["the image could not be built; the build's output ends with", *lines[-TAIL_LINES:]])
     said = [line.partition(" ")[2] for line in lines if line.startswith(f"#{step} ")]
     if said[0].startswith("pushing "):
-        refused = said[-1].removeprefix("ERROR: ")
-        fix = "the account must be one that may push there"
-        if not REFUSED.search(refused):
-            fix = "check the registry's name and the network, then try again"
-        return f"the image was built, but not pushed: {said[0]}: {refused}; {fix}"
+        reason = said[-1].removeprefix("ERROR: ")
+        is_refused = REFUSED.search(reason) is not None
+        fix = (
+            "the account must be one that may push there" if is_refused else "check the registry's name and the network"
+        )
+        return f"the image was built, but not pushed: {said[0]}: {reason}; {fix}"
     # The step's own line is the first; what it printed has the seconds in front.
     tail = [_SECONDS.sub("", line) for line in said[1:]][-TAIL_LINES:]
     return "\n".join([f"the image could not be built; step {said[0]}", *(f"  {line}" for line in tail)])

@@ -123,7 +123,7 @@ def read_packages(
             "is not the name of an environment variable, which it is while packages are installed, as in PIP_INDEX_URL",
         )
         for name in secrets
-        if (conda is not None or pip is not None) and not _ENVIRONMENT_NAME.fullmatch(name)
+        if (conda_file is not None or pip_requirements is not None) and not _ENVIRONMENT_NAME.fullmatch(name)
     ]
     if problems:
         raise InvalidInput(problems)

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, TypeVar
 
 import pulumi
 
 BASE_DIGEST = "sha256:" + "b" * 64
 BUILT_DIGEST = "sha256:" + "d" * 64
 DOCKER_IMAGE = "docker-build:index:Image"
+DOCKER_PROVIDER = "pulumi:providers:docker"
+GET_REGISTRY_IMAGE = "docker:index/getRegistryImage:getRegistryImage"
 RUN = "aml-infra:index:TrainingRun"
+
+_Result = TypeVar("_Result")
+
+
+def run_alone(asked: Coroutine[Any, Any, _Result]) -> _Result:
+    """In a loop of its own: ``asyncio.run`` would leave the tests that come next without one."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(asked)
+    finally:
+        loop.close()
 
 
 @dataclasses.dataclass
 class Engine(pulumi.runtime.Mocks):
-    """A Pulumi engine in memory: records what is registered, and knows our two functions. Anything else fails."""
+    """A Pulumi engine in memory: records what is registered, and knows three functions. Anything else fails."""
 
     resources: list[pulumi.runtime.MockResourceArgs] = dataclasses.field(default_factory=list)
     hooks: dict[str, pulumi.ResourceHook] = dataclasses.field(default_factory=dict)
@@ -24,6 +38,7 @@ class Engine(pulumi.runtime.Mocks):
     daemon: dict[str, Any] = dataclasses.field(
         default_factory=lambda: {"version": "20.10", "cpus": 4, "memoryGb": 8.0, "gpus": False}
     )
+    registry_images: dict[str, str] = dataclasses.field(default_factory=dict)
     failure: str | None = None
     calls: list[str] = dataclasses.field(default_factory=list)
 
@@ -40,12 +55,19 @@ class Engine(pulumi.runtime.Mocks):
                 return {"digest": self.images[image]}
             heading = "1 problem in the program's input; nothing was created"
             return {}, [("", f"{heading}\n  - image: {image!r} is not in Docker here; pull it")]
+        if args.token == GET_REGISTRY_IMAGE and set(args.args) == {"name"}:
+            image = args.args["name"]
+            if image in self.registry_images and DOCKER_PROVIDER in args.provider:
+                return {"name": image, "sha256Digest": self.registry_images[image], "id": image}
+            return {}, [("", f"registry has no {image}")]
         raise NotImplementedError(args.token)
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         self.resources.append(args)
         if args.typ == DOCKER_IMAGE:
             return BUILT_DIGEST, {**args.inputs, "digest": BUILT_DIGEST, "ref": args.inputs["tags"][0]}
+        if args.typ == DOCKER_PROVIDER:
+            return args.name, args.inputs
         if args.typ == RUN:
             return f"{args.name}-0123", {
                 **args.inputs,

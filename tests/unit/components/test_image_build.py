@@ -1,12 +1,27 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
 
 import pytest
 
 from aml_infra.components import image_build
-from aml_infra.components.image_build import BuildRequest, build_command, explain_failure
+from aml_infra.components.image_build import (
+    Builder,
+    BuildRequest,
+    build_command,
+    clear_credentials,
+    describe_builder,
+    explain_failure,
+    open_secrets,
+)
+from tests.unit.components.engine import run_alone
 
 REQUEST = BuildRequest(
     dockerfile="FROM x\n", context="ctx", build_args={"B": "2", "A": "1"}, platform="linux/arm64", builder="default"
@@ -67,21 +82,6 @@ def test_another_failure_shows_the_failing_step() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("said", "fix"),
-    [
-        ("denied: requested access to the resource is denied", "the account must be one that may push there"),
-        ("dial tcp 127.0.0.1:5000: connect: connection refused", "check the registry's name and the network"),
-    ],
-)
-def test_a_failed_push_says_what_to_do(said: str, fix: str) -> None:
-    """An account that may not push, and a registry that does not answer, are mended in different places."""
-    told = explain_failure(["#9 pushing example.com/team/x:1 with docker", f"#9 ERROR: {said}"])
-
-    assert told.startswith(f"the image was built, but not pushed: pushing example.com/team/x:1 with docker: {said}; ")
-    assert fix in told
-
-
 def test_a_failure_without_a_step_shows_the_end() -> None:
     """An error of buildx itself has no step."""
     assert explain_failure(["ERROR: no builder"]).splitlines()[-1] == "ERROR: no builder"
@@ -137,3 +137,235 @@ def test_a_machine_may_have_no_ca_bundle(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(image_build, "HOST_CA_BUNDLES", ())
 
     assert image_build.find_host_ca() is None
+
+
+def test_the_whole_command_of_a_push() -> None:
+    """Caches in the order given, as the first that has a step is used; no platform if none is asked for."""
+    request = BuildRequest(
+        dockerfile="FROM x\n",
+        context="ctx",
+        build_args={},
+        platform=None,
+        builder="colima",
+        cache_from=("type=registry,ref=b", "type=local,src=a"),
+        cache_to=("type=inline", "type=local,dest=a"),
+    )
+
+    assert build_command(request, "buildx", {}, output=image_build.push_as("x.io/a:1")) == [
+        *("buildx", "build", "--builder", "colima", "--progress", "plain", "--push", "--tag", "x.io/a:1"),
+        *("--cache-from", "type=registry,ref=b", "--cache-from", "type=local,src=a"),
+        *("--cache-to", "type=inline", "--cache-to", "type=local,dest=a", "--file", "-", "ctx"),
+    ]
+
+
+def test_the_output_that_stays_here() -> None:
+    """In the daemon, and nowhere else."""
+    assert image_build.load_as("localhost/a:1") == ("--load", "--tag", "localhost/a:1")
+
+
+@pytest.mark.parametrize(
+    ("reason", "fix"),
+    [
+        ("failed to push x.io/a:1: 403 Forbidden", "the account must be one that may push there"),
+        ("push access denied", "the account must be one that may push there"),
+        ("failed to do request: dial tcp: connection refused", "check the registry's name and the network"),
+        ("failed to do request: lookup x.io: no such host", "check the registry's name and the network"),
+        ("unexpected status: 500 Internal Server Error", "check the registry's name and the network"),
+    ],
+)
+def test_a_push_that_fails_says_why(reason: str, fix: str) -> None:
+    """Only an account that the registry refused is at fault."""
+    lines = ["#9 pushing x.io/a:1 with docker", "#9 pushing layer 0.1s", f"#9 ERROR: {reason}", "------"]
+
+    assert explain_failure(lines) == (
+        f"the image was built, but not pushed: pushing x.io/a:1 with docker: {reason}; {fix}"
+    )
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
+def test_secrets_are_files_only_meanwhile(monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
+    """Other programs can read them by their paths; a name may be any text."""
+    if platform == "linux" and sys.platform != "linux":
+        pytest.skip("files in memory are Linux's")
+    monkeypatch.setattr(sys, "platform", platform)
+    secrets = {"token": "ä\nb", "../x": ""}
+
+    with open_secrets(secrets) as files:
+        read = {name: subprocess.check_output(["cat", path]).decode() for name, path in files.items()}
+
+    assert read == secrets
+    assert not any(pathlib.Path(path).exists() for path in files.values())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="files in memory are Linux's")
+def test_secrets_are_on_no_disk(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were the program killed, nothing would be left."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    with open_secrets({"token": "sesame"}) as files:
+        assert files["token"].startswith(f"/proc/{os.getpid()}/fd/")
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
+def test_no_secret_is_left_of_a_build_that_fails(monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
+    """Nor of one that is interrupted."""
+    if platform == "linux" and sys.platform != "linux":
+        pytest.skip("files in memory are Linux's")
+    monkeypatch.setattr(sys, "platform", platform)
+
+    with pytest.raises(KeyboardInterrupt), open_secrets({"token": "sesame"}) as files:
+        raise KeyboardInterrupt
+
+    assert not pathlib.Path(files["token"]).exists()
+
+
+def inspect(buildx: pathlib.Path, text: str) -> Builder:
+    """What is known of a builder of which buildx says ``text``."""
+    buildx.with_name("answer").write_text(text)
+    buildx.write_text('#!/bin/sh\necho "$@" > "$0.args"\ncat "${0%/*}/answer"\n')
+    return describe_builder("colima")
+
+
+def test_a_builder_says_what_it_can_do(buildx: pathlib.Path) -> None:
+    """Platforms with variants and marks, and whether it writes caches, which takes --debug."""
+    builder = inspect(
+        buildx,
+        "Name:          colima\n"
+        "Driver:        docker\n"
+        "Nodes:\n"
+        "Features:\n"
+        "    Automatically load images to the Docker Engine image store: true\n"
+        "    Cache export:                                               true\n"
+        "Platforms:        linux/amd64*, linux/amd64/v2, linux/arm/v7, linux/386\n",
+    )
+
+    assert builder == Builder(
+        platforms=("linux/amd64", "linux/amd64/v2", "linux/arm/v7", "linux/386"), exports_cache=True
+    )
+    assert buildx.with_name("docker-buildx.args").read_text() == "--debug inspect colima\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "builder"),
+    [
+        ("", Builder()),
+        ("ERROR: no builder", Builder()),
+        ("    Cache export:    false\n", Builder(exports_cache=False)),
+        ("Cache export: perhaps\n", Builder()),
+        ("Platforms: linux/arm64\n", Builder(platforms=("linux/arm64",))),
+    ],
+)
+def test_what_a_builder_does_not_say_is_not_known(buildx: pathlib.Path, text: str, builder: Builder) -> None:
+    """Other versions of buildx have other words; nobody is refused for that."""
+    assert inspect(buildx, text) == builder
+
+
+def test_a_buildx_that_cannot_be_asked_says_nothing(buildx: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that hangs, one that is no program, or none."""
+    buildx.write_text("#!/bin/sh\nexec sleep 60\n")
+    monkeypatch.setattr(image_build, "_INSPECT_SECONDS", 0.05)
+    assert describe_builder("default") == Builder()
+
+    buildx.write_text("#!/nowhere\n")
+    assert describe_builder("default") == Builder()
+
+    monkeypatch.setattr(image_build, "find_buildx", lambda: None)
+    assert describe_builder("default") == Builder()
+
+
+LONG_AGO = 60
+
+
+@pytest.fixture
+def left(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """A configuration with logins that pulumi-docker-build wrote a while ago."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    config = tmp_path / "pulumi-docker-0123" / "config.json"
+    config.parent.mkdir()
+    config.write_text("{}")
+    written = time.time() - LONG_AGO
+    os.utime(config, (written, written))
+    return config
+
+
+def test_logins_that_were_left_are_removed(left: pathlib.Path) -> None:
+    """And nothing else, as all but them is harmless."""
+    other = left.with_name("other.json")
+    foreign = left.parent.with_name("another") / "config.json"
+    foreign.parent.mkdir()
+    for path in (other, foreign):
+        path.touch()
+
+    clear_credentials()
+
+    assert (left.exists(), other.exists(), foreign.exists()) == (False, True, True)
+
+
+def test_logins_of_a_build_that_has_ended_are_removed_at_once(left: pathlib.Path) -> None:
+    """Its metadata are written last."""
+    os.utime(left)
+    left.with_name("metadata.json").touch()
+
+    clear_credentials()
+
+    assert not left.exists()
+
+
+def test_logins_of_a_build_that_starts_stay(left: pathlib.Path) -> None:
+    """Its buildx does not run yet."""
+    os.utime(left)
+
+    clear_credentials()
+
+    assert left.exists()
+
+
+@pytest.fixture
+def builder_process(left: pathlib.Path) -> Iterator[None]:
+    """A program with the configuration among its arguments, as the buildx of a build."""
+    command = ["/bin/sh", "-c", "echo; read line", "buildx", str(left.parent)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    # Its arguments cannot be read before it runs.
+    process.stdout.readline()
+    yield
+    process.communicate()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the arguments of programs in files")
+@pytest.mark.usefixtures("builder_process")
+def test_logins_of_a_build_that_runs_stay(left: pathlib.Path) -> None:
+    """Another image of the same program may be pushed for minutes."""
+    clear_credentials()
+
+    assert left.exists()
+
+
+def test_a_build_runs_in_the_environment_that_it_is_given(buildx: pathlib.Path) -> None:
+    """The one with the registry's login."""
+    buildx.write_text('#!/bin/sh\necho "$TOKEN $@" > "$0.args"\n')
+    built = image_build.run_build(
+        REQUEST,
+        secrets={},
+        secret_files={"ca": "/etc/ca"},
+        say=lambda _: None,
+        output=image_build.push_as("x.io/a:1"),
+        environment={"TOKEN": "t"},
+    )
+
+    run_alone(built)
+
+    words = build_command(REQUEST, "", {"ca": "/etc/ca"}, output=image_build.push_as("x.io/a:1"))[1:]
+    assert buildx.with_name("docker-buildx.args").read_text() == f"t {' '.join(words)}\n"
+
+
+def test_long_lines_are_shortened_on_the_screen_only(buildx: pathlib.Path) -> None:
+    """A step's own line holds the whole instruction, and its failure shows it."""
+    buildx.write_text(f"#!/bin/sh\necho '#1 {'word ' * 100}'\necho\nexit 3\n")
+    said: list[str] = []
+
+    code, lines = run_alone(image_build.run([str(buildx)], text="x" * 100_000, say=said.append))
+
+    assert (code, lines) == (3, [f"#1 {'word ' * 100}".rstrip()])
+    assert [len(line) <= image_build.SHOWN_WIDTH and line.endswith(" ...") for line in said] == [True]

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +12,7 @@ from aml_infra.components import image_build
 from aml_infra.components.registry import Registry
 from aml_infra.components.training_image import build_request, name_tag, read_recipe
 from aml_infra.components.validation import Machine
-from tests.unit.components.engine import BASE_DIGEST, BUILT_DIGEST, DOCKER_IMAGE, Engine
+from tests.unit.components.engine import BASE_DIGEST, BUILT_DIGEST, DOCKER_IMAGE, Engine, run_alone
 
 TEXT = "FROM debian:bookworm-slim\n"
 
@@ -258,7 +257,7 @@ def test_a_failed_build_fails_the_hook(buildx: pathlib.Path) -> None:
     said: list[str] = []
 
     with pytest.raises(image_build.ImageNotBuilt, match=r"step \[2/3\] RUN false\n  oh"):
-        asyncio.run(image_build.run_build(request, secrets={}, secret_files={}, say=said.append))
+        run_alone(image_build.run_build(request, secrets={}, secret_files={}, say=said.append))
 
     assert said[0] == "#5 [2/3] RUN false"
 
