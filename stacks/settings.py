@@ -13,6 +13,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 import pulumi
 import pydantic
 import pydantic_core
+import secure_values
 
 import aml_infra
 from aml_infra import spec
@@ -150,15 +151,21 @@ def load() -> Config:
     Raises:
         InvalidInput: with everything that is wrong, each with its path, such as ``aml-infra:train.cpus``.
     """
-    return build_config(
-        pulumi.get_project(), pulumi.runtime.get_config_env(), pulumi.runtime.get_config_secret_keys_env()
-    )
+    secret_keys = pulumi.runtime.get_config_secret_keys_env()
+    written = secure_values.read_stack_file(PROJECT_FOLDER, pulumi.get_stack()) if secret_keys else {}
+    return build_config(pulumi.get_project(), pulumi.runtime.get_config_env(), secret_keys, written)
 
 
-def build_config(namespace: str, values: Mapping[str, str], secret_keys: Collection[str] = ()) -> Config:
+def build_config(
+    namespace: str,
+    values: Mapping[str, str],
+    secret_keys: Collection[str] = (),
+    written: Mapping[str, object] | None = None,
+) -> Config:
     """The configuration in ``values``, the texts that Pulumi has for each full key.
 
-    ``secret_keys`` are the keys with a secure value somewhere in them; where, Pulumi does not tell.
+    ``secret_keys`` are the keys with a secure value somewhere in them; where, Pulumi does not tell, but the stack's
+    file does: ``written`` is what it has for each full key.
 
     Raises:
         InvalidInput: with everything that is wrong.
@@ -168,7 +175,7 @@ def build_config(namespace: str, values: Mapping[str, str], secret_keys: Collect
         aml_infra.Problem(f"{namespace}:{name}", f"is not a setting; {_suggest(name, SECTIONS)}")
         for name in sorted(set(own) - set(SECTIONS))
     ]
-    problems += _find_misplaced_secrets(own, namespace, secret_keys)
+    problems += _find_misplaced_secrets(own, namespace, secret_keys, written or {})
     hidden = {name for name in own if f"{namespace}:{name}" in secret_keys}
     image = _read_section(ImageSection, "image", own, namespace, hidden, problems)
     compute = _read_section(ComputeSection, "compute", own, namespace, hidden, problems)
@@ -190,18 +197,30 @@ def build_config(namespace: str, values: Mapping[str, str], secret_keys: Collect
 
 
 def _find_misplaced_secrets(
-    own: Mapping[str, str], namespace: str, secret_keys: Collection[str]
+    own: Mapping[str, str], namespace: str, secret_keys: Collection[str], written: Mapping[str, object]
 ) -> list[aml_infra.Problem]:
     places = [f"{namespace}:{name}.{setting}" for name, settings in SECURE.items() for setting in settings]
-    allowed = f"{', '.join(places[:-1])} and {places[-1]}"
-    return [
-        aml_infra.Problem(
-            f"{namespace}:{name}",
-            f"holds a secure value, which would be plain text in the state; secure values may only be in {allowed}",
-        )
-        for name, text in own.items()
-        if f"{namespace}:{name}" in secret_keys and not _has_any(_read_object(text), SECURE.get(name, ()))
-    ]
+    allowed = f"secure values may only be in {', '.join(places[:-1])} and {places[-1]}"
+    problems = []
+    for name, text in own.items():
+        path = f"{namespace}:{name}"
+        if path not in secret_keys:
+            continue
+        value, settings = _read_object(text), SECURE.get(name, ())
+        found = secure_values.find_secure_values(written.get(path), value)
+        if found:
+            problems += [
+                aml_infra.Problem(
+                    _show_path(path, location), f"is a secure value, which would be plain text in the state; {allowed}"
+                )
+                for location in found
+                if not location or location[0] not in settings
+            ]
+        elif not _has_any(value, settings):
+            problems.append(
+                aml_infra.Problem(path, f"holds a secure value, which would be plain text in the state; {allowed}")
+            )
+    return problems
 
 
 def _find_doubled_variables(section: TrainSection) -> list[aml_infra.Problem]:
@@ -332,7 +351,7 @@ def _read_rest(model: type[_Section], values: Mapping[str, Any]) -> _Section:
 
 def _explain(path: str, error: Mapping[str, Any], model: type[Section], *, is_hidden: bool) -> aml_infra.Problem:
     location = error["loc"]
-    full = path + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location)
+    full = _show_path(path, location)
     if error["type"] == "extra_forbidden":
         owner = SUBSECTIONS.get(str(location[0]), model) if len(location) > 1 else model
         return aml_infra.Problem(full, f"is not a setting; {_suggest(str(location[-1]), owner.model_fields)}")
@@ -342,6 +361,10 @@ def _explain(path: str, error: Mapping[str, Any], model: type[Section], *, is_hi
     # Where in a section its secure value is, Pulumi does not tell.
     shown = "" if is_hidden or location[0] in HIDDEN else f"is {error['input']!r}; "
     return aml_infra.Problem(full, f"{shown}{what.removeprefix('input ')}")
+
+
+def _show_path(path: str, location: Collection[str | int]) -> str:
+    return path + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location)
 
 
 def _suggest(name: str, allowed: Mapping[str, object]) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.components.conftest import buildx, engine
 
-__all__ = ["buildx", "engine", "settings", "stacks_folder"]
+__all__ = ["buildx", "engine", "secure_values", "settings", "stacks_folder"]
 
 
 @pytest.fixture(scope="session")
@@ -20,13 +20,24 @@ def stacks_folder() -> pathlib.Path:
 
 
 @pytest.fixture
-def settings(stacks_folder: pathlib.Path) -> Iterator[types.ModuleType]:
-    """The module ``settings``, which is no part of a package, loaded as the program loads it."""
-    spec = importlib.util.spec_from_file_location("settings", stacks_folder / "settings.py")
+def secure_values(stacks_folder: pathlib.Path) -> Iterator[types.ModuleType]:
+    """The module ``secure_values``, which is no part of a package, loaded as the program loads it."""
+    yield from load(stacks_folder, "secure_values")
+
+
+@pytest.fixture
+def settings(stacks_folder: pathlib.Path, secure_values: types.ModuleType) -> Iterator[types.ModuleType]:
+    """The module ``settings``, as above."""
+    yield from load(stacks_folder, "settings")
+
+
+def load(folder: pathlib.Path, name: str) -> Iterator[types.ModuleType]:
+    """Loads a module, and forgets it again."""
+    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["settings"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     yield module
-    sys.modules.pop("settings", None)
+    sys.modules.pop(name, None)

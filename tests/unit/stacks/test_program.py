@@ -27,8 +27,9 @@ def run_program(engine: Engine, folder: pathlib.Path, stack: str, monkeypatch: p
         runpy.run_path(str(folder))
 
     # Whatever the program loads from its folder is forgotten again.
-    monkeypatch.setitem(sys.modules, "settings", None)
-    monkeypatch.delitem(sys.modules, "settings")
+    for name in ("settings", "secure_values"):
+        monkeypatch.setitem(sys.modules, name, None)
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(pulumi, "export", exports.__setitem__)
     engine.run(run)
     return exports
