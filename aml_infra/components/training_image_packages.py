@@ -178,7 +178,10 @@ def find_conda_problems(text: str) -> list[str]:
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        where = " ".join(str(error).split())
+        # Without the text around the mistake, which may hold a password.
+        what = " ".join(filter(None, [getattr(error, "context", ""), getattr(error, "problem", "")]))
+        mark = getattr(error, "problem_mark", None)
+        where = f"in line {mark.line + 1}: {what}" if mark is not None else str(error)
         return [f"is not YAML ({where}); see https://docs.conda.io for environment files"]
     dependencies = content.get("dependencies") if isinstance(content, dict) else None
     if not isinstance(dependencies, list) or not dependencies:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import pathlib
 import shutil
@@ -128,3 +129,51 @@ def test_only_a_line_feed_ends_a_line_of_a_dockerfile() -> None:
     text = append_instruction("FROM a\nRUN echo 'a\u2028b'\n", "RUN check")
 
     assert text == "FROM a\nRUN echo 'a\u2028b'\nRUN check\n"
+
+
+def shorten(text: str) -> str:
+    """The digest of a part."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def test_the_parts_of_a_recipe_are_named(recipe_folder: pathlib.Path) -> None:
+    """Each thing that can change, with a digest of its own; what is ignored is none."""
+    recipe = dataclasses.replace(make_recipe(recipe_folder), build_args={"B": "2", "A": "1"}, platform="linux/arm64")
+
+    assert recipe.summarize() == {
+        "Dockerfile": shorten(recipe.dockerfile),
+        "context/Dockerfile": shorten(recipe.dockerfile),
+        "context/requirements.txt": shorten("fastai\n"),
+        "build_args.A": shorten("1"),
+        "build_args.B": shorten("2"),
+        "platform": "linux/arm64",
+    }
+
+
+def test_the_parts_of_a_large_context_are_folded(recipe_folder: pathlib.Path) -> None:
+    """To folders, of which each file still counts."""
+    (recipe_folder / "src").mkdir()
+    for name in "abc":
+        (recipe_folder / "src" / name).write_text(name)
+    before = make_recipe(recipe_folder).summarize(4)
+    (recipe_folder / "src" / "b").write_text("other")
+    after = make_recipe(recipe_folder).summarize(4)
+
+    assert list(after) == ["Dockerfile", "context/Dockerfile", "context/requirements.txt", "context/src/"]
+    assert [name for name in after if before[name] != after[name]] == ["context/src/"]
+
+
+def test_the_parts_of_a_generated_dockerfile_are_its_ingredients() -> None:
+    """The text names them, so that each of its changes is one of theirs, or of the template."""
+    digest = "0123456789abcdef"
+    recipe = ImageRecipe(
+        dockerfile=f"FROM x@sha256:{digest}\n",
+        template="FROM\n",
+        ingredients={"base_image": f"sha256:{digest}", "pip_requirements": digest},
+    )
+
+    assert recipe.summarize() == {
+        "Dockerfile": shorten("FROM\n"),
+        "base_image": digest[:12],
+        "pip_requirements": digest[:12],
+    }

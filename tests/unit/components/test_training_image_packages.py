@@ -143,6 +143,14 @@ def test_a_conda_file_is_taken() -> None:
     assert find_conda_problems(CONDA) == []
 
 
+def test_the_text_around_a_mistake_in_yaml_is_not_shown() -> None:
+    """It may hold a password."""
+    (problem,) = find_conda_problems("channels:\n  - https://me:hunter2@example.com: [\n")
+
+    assert problem.startswith("is not YAML (in line 3: while parsing a flow node ")
+    assert "hunter2" not in problem
+
+
 @pytest.mark.parametrize(
     ("text", "start"),
     [
