@@ -65,16 +65,16 @@ def read_files(root: str, files: list[Found]) -> list[tuple[str, OSError]]:
     shared = iter(large)
     helpers = min(len(large), os.cpu_count() or 1, _MAX_THREADS) - 1
     with concurrent.futures.ThreadPoolExecutor(max(helpers, 1)) as pool:
-        futures = [pool.submit(read, shared) for _ in range(helpers)]
         try:
+            futures = [pool.submit(read, shared) for _ in range(helpers)]
             read(index for index in unknown if files[index][2][2] < _LARGE)
             read(shared)
+            for future in futures:
+                future.result()
         except BaseException:
-            # After Ctrl-C the threads do not even read the files that they are at to their ends.
+            # After Ctrl-C, whenever it comes, the threads do not even read the files that they are at to their ends.
             stopped.set()
             raise
-        for future in futures:
-            future.result()
     return sorted(failures.items())
 
 
