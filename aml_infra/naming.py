@@ -8,6 +8,9 @@ import re
 RUN_TYPE = "aml-infra:index:TrainingRun"
 """What Pulumi calls the type of a training run's resource."""
 
+SOFT_DELETION_TYPE = "aml-infra:index:SoftDeletion"
+"""Likewise of what stands before a resource that Azure soft-deletes."""
+
 SLUG_LIMIT = 30
 """Longest slug, so that a run id with its attempt fits the tightest service (Kubernetes, 63 characters)."""
 
