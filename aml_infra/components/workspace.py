@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import pulumi
 
-from aml_infra.components import validation
+from aml_infra.components import validation, workspace_config, workspace_creation, workspace_dependencies
+from aml_infra.components.azure_place import Place
 from aml_infra.components.validation import Machine
 from aml_infra.components.workspace_args import WorkspaceArgs
+from aml_infra.components.workspace_config import WorkspaceAddress
+from aml_infra.errors import Problem
+
+if TYPE_CHECKING:
+    from pulumi_azure_native import authorization, machinelearningservices
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -18,8 +26,8 @@ class ComputeIdentity:
 
     Attributes:
         id: resource id; whoever uses it waits until the identity has its roles on the workspace's storage.
-        principal_id: object id in Entra ID, for more roles.
-        client_id: what a job on the compute says to get a token of it.
+        principal_id: object id in Entra ID, to grant more roles.
+        client_id: what a job on the compute says to get a token of this identity.
     """
 
     id: pulumi.Output[str]
@@ -27,17 +35,15 @@ class ComputeIdentity:
     client_id: pulumi.Output[str]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ExistingWorkspace:
-    """Where a workspace is that exists already."""
-
-    workspace_name: str
-    resource_group: str
-    subscription_id: str | None = None
-
-
 class Workspace(pulumi.ComponentResource):
-    """An Azure Machine Learning workspace, made with all that it needs; or an existing one: see ``get``."""
+    """An Azure Machine Learning workspace.
+
+    It is made with a storage account, a key vault, logs, an identity and their roles; or it exists already: see ``get``
+    and ``from_config``.
+
+    Raises:
+        InvalidInput: the arguments cannot be used; every problem is told at once.
+    """
 
     id: pulumi.Output[str]
     """Resource id."""
@@ -67,7 +73,10 @@ class Workspace(pulumi.ComponentResource):
     """Resource id of the registry that the service itself builds images in, where there is one."""
 
     log_analytics_id: pulumi.Output[str | None]
-    """Resource id of the Log Analytics workspace with the logs; of an existing workspace it is not known."""
+    """Resource id of the Log Analytics workspace with the logs; of a workspace that existed already it is not known."""
+
+    identity_principal_id: pulumi.Output[str]
+    """Object id of the identity that the workspace works with, to grant it more roles."""
 
     discovery_url: pulumi.Output[str]
     """Where clients find the region's services."""
@@ -85,13 +94,29 @@ class Workspace(pulumi.ComponentResource):
     """Whether it is made here; False if it existed already."""
 
     def __init__(
-        self, name: str, args: WorkspaceArgs | ExistingWorkspace, opts: pulumi.ResourceOptions | None = None
+        self, name: str, args: WorkspaceArgs | WorkspaceAddress, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        if isinstance(args, WorkspaceArgs):
-            validation.raise_for(problem.under(name) for problem in args.find_problems(Machine()))
+        found = args.find_problems() if isinstance(args, WorkspaceAddress) else args.find_problems(Machine())
+        validation.raise_for(problem.under(name) for problem in found)
         super().__init__("aml-infra:index:Workspace", name, None, opts)
+        self._name = name
+        self._compute_identity: ComputeIdentity | None = None
         self.is_created = isinstance(args, WorkspaceArgs)
-        raise NotImplementedError
+        if isinstance(args, WorkspaceArgs):
+            self._make(args)
+        else:
+            self._attach(args)
+        self.register_outputs(
+            {
+                "id": self.id,
+                "workspaceName": self.workspace_name,
+                "resourceGroupName": self.resource_group_name,
+                "discoveryUrl": self.discovery_url,
+                "mlflowTrackingUri": self.mlflow_tracking_uri,
+                "studioUrl": self.studio_url,
+                "configJson": self.config_json,
+            }
+        )
 
     @classmethod
     def get(
@@ -103,11 +128,19 @@ class Workspace(pulumi.ComponentResource):
         subscription_id: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> Workspace:
-        """A workspace that exists already."""
-        existing = ExistingWorkspace(
-            workspace_name=workspace_name, resource_group=resource_group, subscription_id=subscription_id
+        """A workspace that exists already. Nothing of it is changed or deleted.
+
+        Args:
+            name: name of the component.
+            workspace_name: the workspace's name in Azure.
+            resource_group: name of its resource group.
+            subscription_id: its subscription, to be sure: it must be the one that Pulumi works in.
+            opts: options of the component.
+        """
+        address = WorkspaceAddress(
+            subscription_id=subscription_id, resource_group=resource_group, workspace_name=workspace_name
         )
-        return cls(name, existing, opts)
+        return cls(name, address, opts)
 
     @classmethod
     def from_config(
@@ -117,10 +150,155 @@ class Workspace(pulumi.ComponentResource):
         name: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> Workspace:
-        """The workspace that a ``config.json`` of Azure's SDKs names."""
-        raise NotImplementedError
+        """The workspace that a ``config.json`` of Azure's SDKs names; it exists already.
+
+        Args:
+            path: the file; or a folder, where it is looked for as the SDKs do: in ``.azureml``, in ``aml_config`` and
+                in the folder itself, then in those above. A file that is not there is looked for likewise.
+            name: name of the component; by default the workspace's.
+            opts: options of the component.
+
+        Raises:
+            InvalidInput: there is no such file, or it names no workspace.
+        """
+        found: list[WorkspaceAddress] = []
+        problems = validation.collect(
+            lambda: found.append(workspace_config.read_config(workspace_config.find_config(path)))
+        )
+        validation.raise_for(problem.under(name or "Workspace.from_config") for problem in problems)
+        return cls(name or found[0].workspace_name, found[0], opts)
 
     @property
     def compute_identity(self) -> ComputeIdentity:
-        """The identity of computes, with its roles; made when it is first asked for."""
-        raise NotImplementedError
+        """The identity of computes, with its role on the storage; made when it is first asked for."""
+        if self._compute_identity is None:
+            self._compute_identity = self._make_compute_identity()
+        return self._compute_identity
+
+    def _make_compute_identity(self) -> ComputeIdentity:
+        identity = workspace_dependencies.make_identity(self._place, "compute")
+        granted = workspace_creation.grant(
+            self._place,
+            "compute-identity",
+            "storage",
+            "Storage Blob Data Contributor",
+            scope=self.storage_account_id,
+            principal_id=identity.principal_id,
+        )
+        return ComputeIdentity(
+            id=workspace_creation.after(granted, identity.id),
+            principal_id=identity.principal_id,
+            client_id=identity.client_id,
+        )
+
+    def _make(self, args: WorkspaceArgs) -> None:
+        if not args.public_network_access and args.private_endpoint_subnet_id is None:
+            pulumi.log.warn(
+                "the workspace can be reached through private endpoints only, and none is made here; set "
+                "private_endpoint_subnet_id, or public_network_access",
+                self,
+            )
+        client = self._find_client()
+        self.subscription_id = client.apply(lambda known: known.subscription_id)
+        group_id = workspace_creation.make_group(self, self._name, args, self.subscription_id)
+        self.location = pulumi.Output.from_input(args.location)
+        self._place = self._find_place(group_id, args.tags)
+        made = workspace_creation.make_all(self._place, args, client)
+        self.workspace_name = made.workspace_name
+        self.storage_account_id, self.storage_account_name = made.account.id, made.account.name
+        self.log_analytics_id = made.logs.id.apply(_find_optional)
+        self.identity_principal_id = made.identity.principal_id
+        self._describe(made.workspace)
+        if args.config_path is not None:
+            path = args.config_path
+            self.config_json = self.config_json.apply(lambda text: _write_config(path, text))
+
+    def _attach(self, address: WorkspaceAddress) -> None:
+        from pulumi_azure_native import machinelearningservices
+
+        client = self._find_client()
+        self.subscription_id = client.apply(
+            lambda known: _check_subscription(self._name, address, known.subscription_id)
+        )
+        found = machinelearningservices.get_workspace_output(
+            resource_group_name=address.resource_group,
+            # In another subscription, there may be another one of that name.
+            workspace_name=self.subscription_id.apply(lambda _: address.workspace_name),
+            opts=pulumi.InvokeOutputOptions(parent=self),
+        )
+        self.location = found.apply(lambda known: str(known.location))
+        self._place = self._find_place(
+            pulumi.Output.concat("/subscriptions/", self.subscription_id, "/resourceGroups/", address.resource_group),
+            {},
+        )
+        self.workspace_name = pulumi.Output.from_input(address.workspace_name)
+        self.storage_account_id = found.apply(lambda known: str(known.storage_account))
+        self.storage_account_name = self.storage_account_id.apply(lambda known: known.rpartition("/")[2])
+        self.log_analytics_id = pulumi.Output.from_input(None)
+        self.identity_principal_id = found.apply(find_identity)
+        self._describe(found)
+
+    def _find_client(self) -> pulumi.Output[authorization.GetClientConfigResult]:
+        from pulumi_azure_native import authorization
+
+        return authorization.get_client_config_output(opts=pulumi.InvokeOutputOptions(parent=self))
+
+    def _find_place(self, group_id: pulumi.Output[str], tags: Mapping[str, str]) -> Place:
+        return Place(
+            parent=self,
+            name=self._name,
+            subscription_id=self.subscription_id,
+            group_id=group_id,
+            location=self.location,
+            tags=tags,
+        )
+
+    def _describe(
+        self, source: machinelearningservices.Workspace | pulumi.Output[machinelearningservices.GetWorkspaceResult]
+    ) -> None:
+        self.id = source.id.apply(str)
+        self.resource_group_name = self._place.group
+        self.key_vault_id = source.key_vault.apply(str)
+        self.container_registry_id = source.container_registry.apply(_find_optional)
+        self.discovery_url = source.discovery_url.apply(str)
+        self.mlflow_tracking_uri = source.ml_flow_tracking_uri.apply(str)
+        self.studio_url = pulumi.Output.concat("https://ml.azure.com/?wsid=", self.id, "&tid=", source.tenant_id)
+        self.config_json = pulumi.Output.all(
+            self.subscription_id, self.resource_group_name, self.workspace_name, self.id
+        ).apply(_write_config_text)
+
+
+def find_identity(found: machinelearningservices.GetWorkspaceResult) -> str:
+    """The object id of the identity that an existing workspace works with."""
+    identity, primary = found.identity, (found.primary_user_assigned_identity or "").lower()
+    if identity is None:
+        return ""
+    assigned = identity.user_assigned_identities or {}
+    ids = {key.lower(): value.principal_id for key, value in assigned.items()}
+    return str(ids.get(primary) or identity.principal_id or "")
+
+
+def _check_subscription(name: str, address: WorkspaceAddress, current: str) -> str:
+    given = address.subscription_id
+    if given is not None and given.lower() != current.lower():
+        fix = f"run `pulumi config set azure-native:subscriptionId {given}`, or give a provider for it in opts"
+        found = f"is {given!r}, and Pulumi works in {current!r}; {fix}"
+        validation.raise_for([Problem(f"{name}.subscription_id", found)])
+    return current
+
+
+def _find_optional(known: str | None) -> str | None:
+    return known or None
+
+
+def _write_config_text(known: Sequence[str]) -> str:
+    subscription_id, resource_group, workspace_name, _ = known
+    return workspace_config.write_text(
+        WorkspaceAddress(subscription_id=subscription_id, resource_group=resource_group, workspace_name=workspace_name)
+    )
+
+
+def _write_config(path: str | os.PathLike[str], text: str) -> str:
+    if not pulumi.runtime.is_dry_run():
+        workspace_config.write_file(path, text)
+    return text

@@ -9,12 +9,17 @@ from typing import Any, TypeVar
 
 import pulumi
 
+from tests.unit.components import azure_resources
+
 BASE_DIGEST = "sha256:" + "b" * 64
 BUILT_DIGEST = "sha256:" + "d" * 64
 DOCKER_IMAGE = "docker-build:index:Image"
 DOCKER_PROVIDER = "pulumi:providers:docker"
+GET_CLIENT = "azure-native:authorization:getClientConfig"
 GET_REGISTRY_IMAGE = "docker:index/getRegistryImage:getRegistryImage"
+GET_WORKSPACE = "azure-native:machinelearningservices:getWorkspace"
 RUN = "aml-infra:index:TrainingRun"
+SOFT_DELETION = "aml-infra:index:SoftDeletion"
 
 _Result = TypeVar("_Result")
 
@@ -30,7 +35,7 @@ def run_alone(asked: Coroutine[Any, Any, _Result]) -> _Result:
 
 @dataclasses.dataclass
 class Engine(pulumi.runtime.Mocks):
-    """A Pulumi engine in memory: records what is registered, and knows three functions. Anything else fails."""
+    """A Pulumi engine in memory: records what is registered, and knows five functions. Anything else fails."""
 
     resources: list[pulumi.runtime.MockResourceArgs] = dataclasses.field(default_factory=list)
     hooks: dict[str, pulumi.ResourceHook] = dataclasses.field(default_factory=dict)
@@ -39,6 +44,8 @@ class Engine(pulumi.runtime.Mocks):
         default_factory=lambda: {"version": "20.10", "cpus": 4, "memoryGb": 8.0, "gpus": False}
     )
     registry_images: dict[str, str] = dataclasses.field(default_factory=dict)
+    client: dict[str, str] = dataclasses.field(default_factory=lambda: dict(azure_resources.CLIENT))
+    workspaces: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     failure: str | None = None
     calls: list[str] = dataclasses.field(default_factory=list)
 
@@ -60,6 +67,10 @@ class Engine(pulumi.runtime.Mocks):
             if image in self.registry_images and DOCKER_PROVIDER in args.provider:
                 return {"name": image, "sha256Digest": self.registry_images[image], "id": image}
             return {}, [("", f"registry has no {image}")]
+        if args.token == GET_CLIENT and args.args == {}:
+            return self.client
+        if args.token == GET_WORKSPACE:
+            return self.workspaces[f"{args.args['resourceGroupName']}/{args.args['workspaceName']}"]
         raise NotImplementedError(args.token)
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
@@ -75,6 +86,10 @@ class Engine(pulumi.runtime.Mocks):
                 "status": "Completed",
                 "attempt": 1,
             }
+        if args.typ == SOFT_DELETION:
+            return args.inputs["resourceId"], {**args.inputs, "mode": "default"}
+        if args.typ.startswith("azure-native:"):
+            return azure_resources.create(args.typ, args.inputs)
         if args.typ.startswith("aml-infra:index:"):
             return None, args.inputs
         raise NotImplementedError(args.typ)

@@ -1,0 +1,242 @@
+"""How a workspace is made: in which order, and who may do what with it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import pulumi
+
+from aml_infra.components import (
+    azure_place,
+    diagnostics,
+    role_assignments,
+    validation,
+    workspace_dependencies,
+    workspace_network,
+)
+from aml_infra.components.azure_place import Place
+from aml_infra.components.soft_deletion import SoftDeletion, SoftDeletionArgs
+from aml_infra.components.workspace_args import MANAGED_NETWORKS, WorkspaceArgs
+from aml_infra.errors import Problem
+
+if TYPE_CHECKING:
+    from pulumi_azure_native import (
+        applicationinsights,
+        authorization,
+        keyvault,
+        machinelearningservices,
+        managedidentity,
+        operationalinsights,
+        storage,
+    )
+
+WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
+
+CHANGED_BY_THE_SERVICE = (
+    "containerRegistry",
+    "managedNetwork.firewallSku",
+    "managedNetwork.outboundRules",
+    "managedNetwork.status",
+)
+"""What the service adds to a workspace while it is used."""
+
+IDENTITY_ROLES = {
+    "storage": ("Contributor", "Storage Blob Data Contributor", "Storage File Data Privileged Contributor"),
+    "vault": ("Contributor", "Key Vault Administrator"),
+    "insights": ("Contributor",),
+}
+"""What the workspace's identity must be allowed before the workspace is made, and on what; see
+https://learn.microsoft.com/azure/machine-learning/how-to-identity-based-service-authentication."""
+
+CONTRIBUTOR_ROLES = {"workspace": "AzureML Data Scientist", "storage": "Storage Blob Data Contributor"}
+"""What someone who trains must be allowed, and on what."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Creation:
+    """What was made."""
+
+    workspace: machinelearningservices.Workspace
+    workspace_name: pulumi.Output[str]
+    account: storage.StorageAccount
+    vault: keyvault.Vault
+    insights: applicationinsights.Component
+    logs: operationalinsights.Workspace
+    identity: managedidentity.UserAssignedIdentity
+
+
+def make_group(
+    parent: pulumi.Resource, name: str, args: WorkspaceArgs, subscription_id: pulumi.Output[str]
+) -> pulumi.Output[str]:
+    """The id of the resource group, made unless there is one already."""
+    group_name = pulumi.Output.from_input(
+        args.resource_group or azure_place.build_name("resource_group", subscription_id, name)
+    )
+    group_id = pulumi.Output.concat("/subscriptions/", subscription_id, "/resourceGroups/", group_name)
+    if args.resource_group is not None:
+        return group_id
+    from pulumi_azure_native import resources
+
+    group = resources.ResourceGroup(
+        f"{name}-group",
+        resource_group_name=group_name,
+        location=args.location,
+        tags=args.tags,
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+    return after(group, group_id)
+
+
+def make_all(place: Place, args: WorkspaceArgs, client: pulumi.Output[authorization.GetClientConfigResult]) -> Creation:
+    """The workspace, and all that belongs to it."""
+    creation = _make_workspace(place, args, client.apply(lambda known: known.tenant_id))
+    workspace, account, vault = creation.workspace, creation.account, creation.vault
+    principal_id = creation.identity.principal_id
+    grant(place, "identity", "workspace", "Contributor", scope=workspace.id, principal_id=principal_id)
+    scopes = {"workspace": workspace.id, "storage": account.id}
+    for who, (object_id, principal_type) in _list_contributors(place, args, client).items():
+        for what, role in CONTRIBUTOR_ROLES.items():
+            grant(
+                place,
+                f"contributor-{who}",
+                what,
+                role,
+                scope=scopes[what],
+                principal_id=object_id,
+                principal_type=principal_type,
+            )
+    workspace_network.make_rules(place, args.outbound_rules, workspace)
+    for what, resource_id in (
+        ("workspace", workspace.id),
+        ("blobs", pulumi.Output.concat(account.id, "/blobServices/default")),
+        ("vault", vault.id),
+    ):
+        diagnostics.send_diagnostics(
+            f"{place.name}-{what}-diagnostics",
+            resource_id=resource_id,
+            log_analytics_id=creation.logs.id,
+            opts=pulumi.ResourceOptions(parent=place.parent),
+        )
+    if args.private_endpoint_subnet_id is not None:
+        for target in workspace_network.list_targets(workspace.id, account.id, vault.id):
+            endpoint_id = workspace_network.make_endpoint(
+                place, target, subnet_id=args.private_endpoint_subnet_id, zone_ids=args.private_dns_zone_ids
+            )
+            if target.resource_id is account.id:
+                # The studio shows data where the identity sees that the endpoint is there.
+                where = f"{target.part}-endpoint"
+                grant(place, "identity", where, "Reader", scope=endpoint_id, principal_id=principal_id)
+    return creation
+
+
+def _make_workspace(place: Place, args: WorkspaceArgs, tenant_id: pulumi.Output[str]) -> Creation:
+    workspace_name = pulumi.Output.from_input(args.workspace_name or place.build_name("workspace"))
+    workspace_id = place.build_id(WORKSPACES, workspace_name)
+    account = workspace_dependencies.make_storage(place, args, workspace_id=workspace_id, tenant_id=tenant_id)
+    vault = workspace_dependencies.make_vault(place, args, tenant_id=tenant_id)
+    logs = workspace_dependencies.make_logs(place, args)
+    insights = workspace_dependencies.make_insights(place, logs)
+    identity = workspace_dependencies.make_identity(place)
+    scopes = {"storage": account.id, "vault": vault.id, "insights": insights.id}
+    grants: list[pulumi.Resource] = [
+        grant(place, "identity", what, role, scope=scopes[what], principal_id=identity.principal_id)
+        for what, roles in IDENTITY_ROLES.items()
+        for role in roles
+    ]
+    from pulumi_azure_native import machinelearningservices
+
+    guard = SoftDeletion(
+        f"{place.name}-guard",
+        SoftDeletionArgs(
+            resource_id=workspace_id,
+            location=place.location,
+            purge=True,
+        ),
+        # The purge comes right after the workspace's delete, while what belonged to it is still there.
+        pulumi.ResourceOptions(parent=place.parent, depends_on=[account, vault]),
+    )
+    workspace = machinelearningservices.Workspace(
+        f"{place.name}-workspace",
+        workspace_name=workspace_name,
+        resource_group_name=place.group,
+        location=place.location,
+        application_insights=insights.id,
+        description=args.description,
+        friendly_name=args.friendly_name or place.name,
+        hbi_workspace=args.high_business_impact,
+        identity=machinelearningservices.ManagedServiceIdentityArgs(
+            type="UserAssigned", user_assigned_identities=[identity.id]
+        ),
+        key_vault=vault.id,
+        managed_network=machinelearningservices.ManagedNetworkSettingsArgs(
+            isolation_mode=MANAGED_NETWORKS[args.managed_network]
+        ),
+        primary_user_assigned_identity=identity.id,
+        public_network_access="Enabled" if args.public_network_access else "Disabled",
+        storage_account=account.id,
+        system_datastores_auth_mode="Identity",
+        tags=place.tags,
+        v1_legacy_mode=False,
+        opts=pulumi.ResourceOptions(
+            parent=place.parent,
+            delete_before_replace=True,
+            depends_on=[guard, *grants],
+            ignore_changes=list(CHANGED_BY_THE_SERVICE),
+            replace_on_changes=["hbiWorkspace", "keyVault", "storageAccount"],
+        ),
+    )
+    return Creation(
+        workspace=workspace,
+        workspace_name=after(workspace, workspace_name),
+        account=account,
+        vault=vault,
+        insights=insights,
+        logs=logs,
+        identity=identity,
+    )
+
+
+def grant(
+    place: Place,
+    who: str,
+    what: str,
+    role: str,
+    *,
+    scope: pulumi.Input[str],
+    principal_id: pulumi.Input[str],
+    principal_type: pulumi.Input[str] = "ServicePrincipal",
+) -> pulumi.Resource:
+    """Assigns ``role`` on ``what`` to ``who``: words that the name of the resource is made of."""
+    return role_assignments.grant(
+        "-".join([place.name, who, what, *role.lower().split()]),
+        role,
+        scope=scope,
+        principal_id=principal_id,
+        principal_type=principal_type,
+        opts=pulumi.ResourceOptions(parent=place.parent),
+    )
+
+
+def after(resource: pulumi.Resource, value: pulumi.Output[str]) -> pulumi.Output[str]:
+    """``value``, for those who have to wait for ``resource``; preview knows it all the same."""
+    # The URN is known at preview, and only once the resource is there at update.
+    return pulumi.Output.all(value, resource.urn).apply(lambda known: str(known[0]))
+
+
+def _list_contributors(
+    place: Place, args: WorkspaceArgs, client: pulumi.Output[authorization.GetClientConfigResult]
+) -> dict[str, tuple[pulumi.Input[str], pulumi.Input[str]]]:
+    """Object id and type of each contributor."""
+    if args.contributors is not None:
+        return {who: (principal.object_id, principal.type) for who, principal in args.contributors.items()}
+    object_id = client.apply(lambda known: _check_object_id(place.name, known.object_id))
+    principal_type = client.apply(lambda known: role_assignments.find_principal_type(known.client_id))
+    return {"deployer": (object_id, principal_type)}
+
+
+def _check_object_id(name: str, object_id: str) -> str:
+    if not object_id:
+        fix = "list who may train in the workspace, or {} for nobody"
+        validation.raise_for([Problem(f"{name}.contributors", f"is missing, and the login has no object id; {fix}")])
+    return object_id
