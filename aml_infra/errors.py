@@ -3,6 +3,8 @@
     AmlInfraError
     ├── InvalidInput        what the user wrote cannot be run; carries every problem at once
     ├── BackendUnavailable  the service did not answer: nothing is known, so nothing may be concluded
+    │   └── AccessDenied    it answered that this account may not: nothing is known either
+    ├── RequestRefused      the service refused a request, and would refuse it again
     ├── RunConflict         the run's name is held by something that is not our run
     ├── SourceChanged       a source file changed between being hashed and being shipped
     └── RunNotSubmitted     the service refused the run (no such image, a bad request)
@@ -59,7 +61,15 @@ class InvalidInput(AmlInfraError):
 
 
 class BackendUnavailable(AmlInfraError):
-    """The service that runs the training did not answer, so whether a run exists is not known."""
+    """The service did not answer, so whether what was asked about exists is not known."""
+
+
+class AccessDenied(BackendUnavailable):
+    """The service answered that this account may not see or do that, so how things are is not known."""
+
+
+class RequestRefused(AmlInfraError):
+    """The service refused a request, or what it started has failed; trying again unchanged would end likewise."""
 
 
 class RunConflict(AmlInfraError):

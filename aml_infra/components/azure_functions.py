@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pulumi
 
-from aml_infra.components import functions, validation
-from aml_infra.errors import BackendUnavailable, Problem
+from aml_infra.components import functions
+from aml_infra.errors import BackendUnavailable
 
 GET_QUOTA = "aml-infra:index:getQuota"
 GET_REGISTRY_TOKEN = "aml-infra:index:getRegistryToken"  # noqa: S105 (the name of a function)
@@ -86,7 +86,9 @@ def build_quota_hook(name: str, demand: Demand) -> pulumi.ResourceHook:
         # A cluster that exists may itself be what uses the quota.
         found = await _ask(GET_QUOTA, {**known, "exists": hook.old_inputs is not None})
         if found["problem"]:
-            validation.raise_for([Problem(f"{name}.vm_size", found["problem"])])
+            raise pulumi.RunError(f"{name}.vm_size: {found['problem']}")
+        if found["note"]:
+            pulumi.log.warn(f"{name}.vm_size: {found['note']}")
 
     return pulumi.ResourceHook(f"quota of {name}", check, opts=pulumi.ResourceHookOptions(on_dry_run=True))
 

@@ -1,6 +1,6 @@
-"""The functions that programs call through the engine: what the docker backend knows of this machine.
+"""The functions that programs call through the engine: what the docker backend knows of this machine, and Azure.
 
-They are here so that components need neither a Docker client nor a backend of their own.
+They are here so that components need neither a client of a service nor a backend of their own.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 
 from aml_infra import backends
 from aml_infra.errors import AmlInfraError
+from aml_infra.provider import wire
 
 
 def get_image(args: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,9 +32,27 @@ def get_docker_daemon(args: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def get_registry_token(args: Mapping[str, Any]) -> dict[str, Any]:
+    """``aml-infra:index:getRegistryToken``: a login of the Azure registry ``server``; see ``azure_client``."""
+    from aml_infra import azure_client
+
+    token = azure_client.open_client().get_registry_token(args["server"])
+    return {"username": azure_client.REGISTRY_USERNAME, "password": wire.Secret(token)}
+
+
+def get_quota(args: Mapping[str, Any]) -> dict[str, Any]:
+    """``aml-infra:index:getQuota``: whether the quota is enough for a cluster; see ``quota``."""
+    from aml_infra import azure_client
+    from aml_infra.provider import quota
+
+    return quota.describe(azure_client.open_client(), quota.read_demand(args))
+
+
 FUNCTIONS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "aml-infra:index:getImage": get_image,
     "aml-infra:index:getDockerDaemon": get_docker_daemon,
+    "aml-infra:index:getRegistryToken": get_registry_token,
+    "aml-infra:index:getQuota": get_quota,
 }
 
 

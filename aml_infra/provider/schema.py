@@ -85,6 +85,58 @@ _OUTPUTS: dict[str, dict[str, Any]] = {
     "durationSeconds": {**_NUMBER, "description": "Seconds between start and end."},
 }
 
+_SOFT_DELETION_INPUTS: dict[str, dict[str, Any]] = {
+    "resourceId": {**_TEXT, "description": "Resource Manager's id of a key vault or an Azure ML workspace."},
+    "location": {**_TEXT, "description": "Where it is."},
+    "purge": {**_TRUTH, "description": "Whether what Azure keeps of it may be purged, with all that is in it."},
+}
+
+_FUNCTIONS: dict[str, dict[str, Any]] = {
+    "aml-infra:index:getImage": {
+        "inputs": {"properties": {"image": _TEXT, "backend": _TEXT}, "required": ["image"]},
+        "outputs": {"properties": {"digest": _TEXT}, "required": ["digest"]},
+    },
+    "aml-infra:index:getDockerDaemon": {
+        "outputs": {
+            "properties": {"version": _TEXT, "cpus": _NUMBER, "memoryGb": _NUMBER, "gpus": _TRUTH},
+            "required": ["version", "cpus", "memoryGb", "gpus"],
+        }
+    },
+    "aml-infra:index:getRegistryToken": {
+        "description": "A login of an Azure container registry, for whoever is logged in to Azure.",
+        "inputs": {"properties": {"server": _TEXT}, "required": ["server"]},
+        "outputs": {
+            "properties": {"username": _TEXT, "password": {**_TEXT, "secret": True}},
+            "required": ["username", "password"],
+        },
+    },
+    "aml-infra:index:getQuota": {
+        "description": "Whether the quota for Azure ML is enough for a cluster.",
+        "inputs": {
+            "properties": {
+                "subscriptionId": _TEXT,
+                "location": _TEXT,
+                "vmSize": _TEXT,
+                "nodes": _INTEGER,
+                "lowPriority": _TRUTH,
+                "exists": {**_TRUTH, "description": "Whether the cluster is there; then only limits count."},
+            },
+            "required": ["subscriptionId", "location", "vmSize", "nodes", "lowPriority"],
+        },
+        "outputs": {
+            "properties": {
+                "family": _TEXT,
+                "neededCores": _INTEGER,
+                "usedCores": _INTEGER,
+                "limitCores": {**_INTEGER, "description": "-1 where there is none."},
+                "problem": {**_TEXT, "description": "What is short, and where to raise it; else empty."},
+                "note": {**_TEXT, "description": "What could not be seen; else empty."},
+            },
+            "required": ["family", "neededCores", "usedCores", "limitCores", "problem", "note"],
+        },
+    },
+}
+
 
 def build_schema(version: str) -> str:
     """The schema as JSON, in Pulumi's package schema format."""
@@ -92,7 +144,7 @@ def build_schema(version: str) -> str:
         {
             "name": "aml-infra",
             "version": version,
-            "description": "Training runs as declared resources.",
+            "description": "Training runs as declared resources, and what they need of Azure.",
             "types": _TYPES,
             "resources": {
                 naming.RUN_TYPE: {
@@ -101,24 +153,18 @@ def build_schema(version: str) -> str:
                     "requiredInputs": ["source", "command", "image"],
                     "properties": {**_INPUTS, **_OUTPUTS},
                     "required": ["source", "command", "image", "runId", "status", "attempt", "fingerprint", "metrics"],
-                }
-            },
-            "functions": {
-                "aml-infra:index:getImage": {
-                    "inputs": {"properties": {"image": _TEXT, "backend": _TEXT}, "required": ["image"]},
-                    "outputs": {"properties": {"digest": _TEXT}, "required": ["digest"]},
                 },
-                "aml-infra:index:getDockerDaemon": {
-                    "outputs": {
-                        "properties": {
-                            "version": _TEXT,
-                            "cpus": _NUMBER,
-                            "memoryGb": _NUMBER,
-                            "gpus": _TRUTH,
-                        },
-                        "required": ["version", "cpus", "memoryGb", "gpus"],
-                    }
+                naming.SOFT_DELETION_TYPE: {
+                    "description": "Makes room for a key vault or workspace that Azure keeps after its deletion.",
+                    "inputProperties": _SOFT_DELETION_INPUTS,
+                    "requiredInputs": list(_SOFT_DELETION_INPUTS),
+                    "properties": {
+                        **_SOFT_DELETION_INPUTS,
+                        "mode": {**_TEXT, "description": "createMode of the vault: default or recover."},
+                    },
+                    "required": [*_SOFT_DELETION_INPUTS, "mode"],
                 },
             },
+            "functions": _FUNCTIONS,
         }
     )

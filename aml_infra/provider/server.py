@@ -1,4 +1,4 @@
-"""The gRPC side of the plugin: Pulumi's resource-provider protocol in terms of ``TrainingRuns``.
+"""The gRPC side of the plugin: Pulumi's resource-provider protocol in terms of ``ResourceType``.
 
 On the generated servicer and not on ``pulumi.provider.experimental``, which has no unknown values, no integers and no
 created-but-failed answer (see docs/decisions). Calls are served by threads, because the clients of the services block.
@@ -31,9 +31,11 @@ from pulumi.runtime.proto import (
 
 from aml_infra import naming
 from aml_infra.errors import AmlInfraError
-from aml_infra.provider import explanation, functions, schema, wire
+from aml_infra.provider import functions, schema, wire
 from aml_infra.provider.lifecycle import Interruption, Say
-from aml_infra.provider.training_runs import Created, InitFailed, TrainingRuns
+from aml_infra.provider.resource_type import Created, InitFailed, ResourceType
+from aml_infra.provider.soft_deletions import SoftDeletions
+from aml_infra.provider.training_runs import TrainingRuns
 
 MAX_MESSAGE_BYTES = 400 * 1024 * 1024
 """What the engine allows."""
@@ -43,10 +45,18 @@ MAX_CALLS = 512
 
 
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):
-    """Answers the engine."""
+    """Answers the engine.
 
-    def __init__(self, runs: TrainingRuns, interruption: Interruption, engine: engine_pb2_grpc.EngineStub) -> None:
-        self._runs = runs
+    Args:
+        types: what each type of resource is served by.
+        interruption: raised when the engine is interrupted.
+        engine: whom messages are sent to.
+    """
+
+    def __init__(
+        self, types: Mapping[str, ResourceType], interruption: Interruption, engine: engine_pb2_grpc.EngineStub
+    ) -> None:
+        self._types = types
         self._interruption = interruption
         self._engine = engine
         self._because: dict[str, str] = {}
@@ -68,8 +78,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     def Check(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.CheckResponse:
         with _errors(context):
-            _require_type(request.urn)
-            checked = self._runs.check(wire.decode(request.news))
+            checked = self._find_type(request.urn).check(wire.decode(request.news))
             return provider_pb2.CheckResponse(
                 inputs=wire.encode(checked.values),
                 # The path is part of the reason: the engine would print the value beside it, whole.
@@ -77,17 +86,18 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             )
 
     def Diff(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
+        type_ = self._find_type(request.urn)
         old_inputs, new_inputs = wire.decode(request.old_inputs), wire.decode(request.news)
-        changes = self._runs.compare(old_inputs, wire.decode(request.olds), new_inputs)
+        changes = type_.compare(old_inputs, wire.decode(request.olds), new_inputs)
         # The engine compares before it makes, and does not say what was there before when it does.
-        self._because[request.urn] = explanation.explain(old_inputs, new_inputs)
+        self._because[request.urn] = type_.explain(old_inputs, new_inputs)
         kinds = provider_pb2.PropertyDiff.Kind
         return provider_pb2.DiffResponse(
             changes=provider_pb2.DiffResponse.DIFF_SOME if changes else provider_pb2.DiffResponse.DIFF_NONE,
             replaces=sorted({_find_property(path) for path, change in changes.items() if change.replaces}),
             diffs=sorted({_find_property(path) for path in changes}),
             hasDetailedDiff=True,
-            deleteBeforeReplace=self._runs.must_end_first(wire.decode(request.olds), changes),
+            deleteBeforeReplace=type_.must_end_first(wire.decode(request.olds), changes),
             detailedDiff={
                 path: provider_pb2.PropertyDiff(
                     kind=kinds.Value(f"{change.kind.value}_REPLACE" if change.replaces else change.kind.value),
@@ -100,28 +110,27 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     def Create(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
         with _errors(context, request.properties):
             name = _find_name(request.urn)
-            created = self._make(request.urn, name, request.properties, preview=request.preview)
+            created = self._make(request.urn, name, request.properties, None, preview=request.preview)
             return provider_pb2.CreateResponse(id=created.resource_id, properties=wire.encode(created.outputs))
 
     def Update(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
         with _errors(context, request.news):
             old_outputs = wire.decode(request.olds)
-            name = _find_run_name(request.urn, request.id)
+            name = self._find_type(request.urn).find_name(_find_name(request.urn), request.id)
             created = self._make(request.urn, name, request.news, old_outputs, preview=request.preview)
             return provider_pb2.UpdateResponse(properties=wire.encode(created.outputs))
 
     def _make(
-        self, urn: str, name: str, properties: Any, old_outputs: Mapping[str, Any] | None = None, *, preview: bool
+        self, urn: str, name: str, properties: Any, old_outputs: Mapping[str, Any] | None, *, preview: bool
     ) -> Created:
-        values, say = wire.decode(properties), self._say(urn)
-        because = self._because.get(urn, "")
-        if preview:
-            return self._runs.preview(name, values, say, because, old_outputs)
-        return self._runs.ensure(name, values, say, because, old_outputs)
+        type_ = self._find_type(urn)
+        make = type_.preview if preview else type_.ensure
+        return make(name, wire.decode(properties), self._say(urn), self._because.get(urn, ""), old_outputs)
 
     def Read(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.ReadResponse:
         with _errors(context, request.inputs):
-            read = self._runs.read(request.id, wire.decode(request.inputs), wire.decode(request.properties))
+            type_ = self._find_type(request.urn)
+            read = type_.read(request.id, wire.decode(request.inputs), wire.decode(request.properties))
             if read is None:
                 return provider_pb2.ReadResponse()
             inputs = wire.encode(read.inputs)
@@ -129,7 +138,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
         with _errors(context):
-            self._runs.delete(request.id, wire.decode(request.properties))
+            type_ = self._find_type(request.urn)
+            type_.delete(request.id, wire.decode(request.properties), self._say(request.urn))
             return empty_pb2.Empty()
 
     def Invoke(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.InvokeResponse:
@@ -145,6 +155,12 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     def Cancel(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
         self._interruption.raise_()
         return empty_pb2.Empty()
+
+    def _find_type(self, urn: str) -> ResourceType:
+        found = urn.split("::", 3)[2].rpartition("$")[2]
+        if found not in self._types:
+            raise AmlInfraError(f"resource type {found!r} does not exist; there are {', '.join(self._types)}")
+        return self._types[found]
 
     def _say(self, urn: str) -> Say:
         def say(text: str) -> None:
@@ -166,6 +182,14 @@ def find_version() -> str:
     return importlib.metadata.version("aml-infra")
 
 
+def build_types(interruption: Interruption) -> dict[str, ResourceType]:
+    """Every type of resource that the plugin serves."""
+    return {
+        naming.RUN_TYPE: TrainingRuns(interruption),
+        naming.SOFT_DELETION_TYPE: SoftDeletions(interruption),
+    }
+
+
 def serve(engine_address: str) -> None:
     """Serves until the engine says so, interrupts, or is gone."""
     options = [
@@ -175,7 +199,7 @@ def serve(engine_address: str) -> None:
     interruption = Interruption()
     ended = threading.Event()
     with grpc.insecure_channel(engine_address, options=options) as channel:
-        servicer = Servicer(TrainingRuns(interruption), interruption, engine_pb2_grpc.EngineStub(channel))
+        servicer = Servicer(build_types(interruption), interruption, engine_pb2_grpc.EngineStub(channel))
         server = grpc.server(concurrent.futures.ThreadPoolExecutor(MAX_CALLS), options=options)
         provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
         port = server.add_insecure_port("127.0.0.1:0")
@@ -243,17 +267,5 @@ def _find_name(urn: str) -> str:
     return urn.split("::", 3)[3]
 
 
-def _find_run_name(urn: str, run_id: str) -> str:
-    """The name that the run of an existing resource has: the resource may have another one by an alias or an import."""
-    name, slug = _find_name(urn), run_id.rpartition("-")[0]
-    return name if naming.slugify(name) == slug else slug
-
-
 def _find_property(path: str) -> str:
     return path.partition("[")[0]
-
-
-def _require_type(urn: str) -> None:
-    found = urn.split("::", 3)[2].rpartition("$")[2]
-    if found != naming.RUN_TYPE:
-        raise AmlInfraError(f"resource type {found!r} does not exist; there is {naming.RUN_TYPE}")

@@ -5,18 +5,18 @@ Every method takes and gives plain data (see ``wire``); nothing here knows gRPC.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from aml_infra import backends
+from aml_infra import backends, naming
 from aml_infra import source as sources
 from aml_infra.backends.base import Backend, Record, RunState, Status
 from aml_infra.errors import AmlInfraError, SourceChanged
-from aml_infra.provider import diff, imports, inputs, lifecycle, wire
+from aml_infra.provider import diff, explanation, imports, inputs, lifecycle, wire
 from aml_infra.provider.diff import Change
 from aml_infra.provider.inputs import Checked, OpenBackend
 from aml_infra.provider.lifecycle import Interruption, RunFailed, RunUnfinished, Say
+from aml_infra.provider.resource_type import Created, InitFailed, Read, ResourceType
 from aml_infra.spec import RunSpec
 
 UNTIL_RUN = (
@@ -35,45 +35,7 @@ UNTIL_RUN = (
 """Outputs that only the run itself makes known."""
 
 
-class InitFailed(AmlInfraError):
-    """The run exists, and is not what was asked for: Pulumi keeps it in the state, and the update fails.
-
-    Attributes:
-        resource_id: its id.
-        outputs: what is known of it.
-        inputs: its inputs, where they are not those that were given: an import has none.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        resource_id: str,
-        outputs: Mapping[str, Any],
-        inputs: Mapping[str, Any] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.resource_id = resource_id
-        self.outputs = outputs
-        self.inputs = inputs
-
-
-@dataclasses.dataclass(frozen=True)
-class Created:
-    """A resource's id (empty while it is not known) and its outputs."""
-
-    resource_id: str
-    outputs: dict[str, Any]
-
-
-@dataclasses.dataclass(frozen=True)
-class Read:
-    """A resource's inputs and outputs, as they are now."""
-
-    inputs: Mapping[str, Any]
-    outputs: dict[str, Any]
-
-
-class TrainingRuns:
+class TrainingRuns(ResourceType):
     """Checks, compares, makes, reads and deletes training runs."""
 
     def __init__(self, interruption: Interruption, open_backend: OpenBackend = backends.open_backend) -> None:
@@ -89,6 +51,15 @@ class TrainingRuns:
     ) -> dict[str, Change]:
         """See ``diff.compare``."""
         return diff.compare(old_inputs, new_inputs, old_outputs.get("status"))
+
+    def explain(self, old_inputs: Mapping[str, Any], new_inputs: Mapping[str, Any]) -> str:
+        """See ``explanation.explain``."""
+        return explanation.explain(old_inputs, new_inputs)
+
+    def find_name(self, name: str, resource_id: str) -> str:
+        """The name of the run, which an alias or an import keeps although the resource has another one."""
+        slug = resource_id.rpartition("-")[0]
+        return name if naming.slugify(name) == slug else slug
 
     def must_end_first(self, old_outputs: Mapping[str, Any], changes: Mapping[str, Change]) -> bool:
         """Whether the old run must be stopped before the new one starts: one that goes on would train beside it."""
@@ -202,7 +173,7 @@ class TrainingRuns:
                 raise InitFailed(str(error), run_id, fresh, values) from error
         return Read(values, fresh)
 
-    def delete(self, run_id: str, outputs: Mapping[str, Any]) -> None:
+    def delete(self, run_id: str, outputs: Mapping[str, Any], say: Say) -> None:  # noqa: ARG002
         """Lets go of the run: a running one is stopped unless ``on_destroy`` is ``retain``; records stay."""
         lifecycle.end(self._open(outputs), run_id, cancel=outputs.get("onDestroy", "cancel") == "cancel")
 

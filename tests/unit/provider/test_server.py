@@ -13,6 +13,7 @@ import pytest
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2, provider_pb2_grpc, status_pb2
 
+from aml_infra import naming
 from aml_infra.provider import server, wire
 from aml_infra.provider.lifecycle import Interruption
 from aml_infra.provider.training_runs import TrainingRuns
@@ -80,7 +81,8 @@ def plugin(tmp_path: pathlib.Path) -> Iterator[Plugin]:
     listening.start()
     with grpc.insecure_channel(f"127.0.0.1:{ports[0]}") as to_engine:
         interruption = Interruption()
-        servicer = server.Servicer(TrainingRuns(interruption), interruption, engine_pb2_grpc.EngineStub(to_engine))
+        types = {naming.RUN_TYPE: TrainingRuns(interruption)}
+        servicer = server.Servicer(types, interruption, engine_pb2_grpc.EngineStub(to_engine))
         provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, serving)
         serving.start()
         with grpc.insecure_channel(f"127.0.0.1:{ports[1]}") as to_plugin:

@@ -15,7 +15,8 @@ from aml_infra.backends.records import RecordStore
 from aml_infra.errors import AmlInfraError, InvalidInput, SourceChanged
 from aml_infra.provider import diff, wire
 from aml_infra.provider.lifecycle import Interruption
-from aml_infra.provider.training_runs import UNTIL_RUN, InitFailed, TrainingRuns
+from aml_infra.provider.resource_type import InitFailed
+from aml_infra.provider.training_runs import UNTIL_RUN, TrainingRuns
 from aml_infra.provider.wire import UNKNOWN, Secret
 
 
@@ -286,7 +287,7 @@ def test_a_deleted_run_is_stopped_unless_it_is_to_be_retained(stage: Stage, on_d
     stage.change(running=(1,))
     outputs = stage.ensure(stage.check(wait=False, onDestroy=on_destroy))
 
-    stage.runs.delete(outputs["runId"], outputs)
+    stage.runs.delete(outputs["runId"], outputs, stage.said.append)
 
     state = stage.open("fake", {}).describe(outputs["runId"])
     assert state is not None
@@ -304,4 +305,4 @@ def test_the_backend_is_opened_with_the_options_that_are_given(tmp_path: pathlib
 
     assert problem.path == "backend_options.script"
     with pytest.raises(InvalidInput):
-        runs.delete("train-000000000000", {**given, "backendOptions": options})
+        runs.delete("train-000000000000", {**given, "backendOptions": options}, print)
