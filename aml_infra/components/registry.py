@@ -1,59 +1,189 @@
-"""``Registry``: a container registry, and what is done with its credentials outside of any resource.
-
-Docker's programs read credentials from a configuration folder. They are given one of their own, which is the user's
-with one login more and is gone afterwards: nothing is added to the user's, and nothing secret is an argument.
-"""
+"""``Registry``: the Azure container registry that a workspace's images are in; or one that exists already."""
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import dataclasses
-import json
-import os
-import pathlib
-import re
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import pulumi
 
-from aml_infra.components import image_build
-from aml_infra.errors import BackendUnavailable, Problem
+from aml_infra.components import (
+    azure_functions,
+    diagnostics,
+    registry_login,
+    role_assignments,
+    validation,
+    workspace_args,
+    workspace_creation,
+    workspace_network,
+)
+from aml_infra.components import workspace as workspaces
+from aml_infra.components.azure_place import Place
+from aml_infra.components.external_registry import ExternalRegistry
+from aml_infra.components.registry_login import Login
+from aml_infra.components.role_assignments import Principal
+from aml_infra.components.validation import Machine
+from aml_infra.components.workspace import Workspace
+from aml_infra.components.workspace_args import WorkspaceArgs
+from aml_infra.components.workspace_network import Target
+from aml_infra.errors import Problem
 
-DOCKER_HUB = "https://index.docker.io/v1/"
-"""What Docker Hub is called in Docker's configuration."""
+if TYPE_CHECKING:
+    from pulumi_azure_native import containerregistry
 
-_SERVER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
-_LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3})(:\d+)?")
-_NOT_FOUND = re.compile(r": not found$|manifest unknown|name unknown|repository does not exist or may require")
-"""The last is Docker Hub's word on a repository that nothing was pushed to yet; a wrong password it tells in others."""
+SKUS = ("Basic", "Standard", "Premium")
+
+DOMAIN = "azurecr.io"
+"""What the names of registries in Azure's public cloud end with."""
+
+UNTAGGED_DAYS = 15
+"""Days after which an image that has lost its tag is removed, as in Azure Verified Modules."""
+
+ROLE_SECONDS = 300.0
+"""How long Azure may take until a role that was granted holds."""
 
 
-class Registry:
-    """A container registry that images are pushed to, and the account that may push.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RegistryArgs:
+    """How the registry is made.
 
-    Made by ``Registry.external``.
+    Attributes:
+        workspace: the workspace whose computes pull from it; it is made in that one's resource group and region. The
+            args of one may stand for it while the program is only validated.
+        sku: ``Basic``, ``Standard`` or ``Premium``. By default ``Premium`` where there is no public network access,
+            which needs it, else ``Standard``.
+        public_network_access: True: it can be reached from the internet, by those who have a role. By default as the
+            workspace has it; False where that one existed already.
+        zone_redundancy: False for regions without availability zones. Only ``Premium`` has it. It cannot be changed
+            later: the registry is replaced, without its images.
+        private_endpoint_subnet_id: id of the subnet that gets a private endpoint for the registry, which needs
+            ``Premium``. By default the workspace's, where there is no public network access.
+        private_dns_zone_ids: ids of the private DNS zones that the endpoint is registered in, which are those of
+            ``privatelink.azurecr.io``. By default the workspace's.
+        pushers: who may push images, by a name of your choice. By default whoever runs ``pulumi up``.
+        tags: on all resources; those of the workspace by default.
     """
 
+    workspace: Workspace | WorkspaceArgs
+    sku: str | None = None
+    public_network_access: bool | None = None
+    zone_redundancy: bool = True
+    private_endpoint_subnet_id: pulumi.Input[str] | None = None
+    private_dns_zone_ids: Sequence[str] | None = None
+    pushers: Mapping[str, Principal] | None = None
+    tags: Mapping[str, str] | None = None
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it can be reached from the internet."""
+        if self.public_network_access is not None:
+            return self.public_network_access
+        made = workspaces.find_args(self.workspace)
+        return made is not None and made.public_network_access
+
+    @property
+    def chosen_sku(self) -> str:
+        """The sku, given or not."""
+        is_private = not self.is_public or self.private_endpoint_subnet_id is not None
+        return self.sku or ("Premium" if is_private else "Standard")
+
+    def find_problems(self, machine: Machine) -> list[Problem]:  # noqa: ARG002 (of ``Args``)
+        """Everything that is wrong with the arguments; the service is not asked."""
+        problems = []
+        if self.sku is not None and self.sku not in SKUS:
+            problems.append(Problem("sku", f"is {self.sku!r}; allowed are {', '.join(SKUS)}"))
+        elif self.chosen_sku != "Premium":
+            problems += [
+                Problem("sku", f"is {self.sku!r}, and {what} Premium; leave sku out, or {fix}")
+                for is_wanted, what, fix in (
+                    (not self.is_public, "no public network access needs", "set public_network_access"),
+                    (
+                        self.private_endpoint_subnet_id is not None,
+                        "a private endpoint needs",
+                        "private_endpoint_subnet_id",
+                    ),
+                )
+                if is_wanted
+            ]
+        for zone_id in self.private_dns_zone_ids or ():
+            zone = workspace_args.find_zone(zone_id)
+            if zone != f"privatelink.{DOMAIN}":
+                problems.append(
+                    Problem("private_dns_zone_ids", f"has {zone_id!r}; allowed are ids of zones privatelink.{DOMAIN}")
+                )
+        for who, principal in (self.pushers or {}).items():
+            problems += [problem.under(f"pushers[{who!r}]") for problem in principal.find_problems()]
+        return problems
+
+
+class Registry(pulumi.ComponentResource):
+    """An Azure container registry: no passwords, no anonymous pull.
+
+    The workspace and its computes may pull, by their identities; ``pushers`` may push, with a token of Entra ID that is
+    asked for when something is pushed. ``external`` is a registry that exists already.
+
+    Raises:
+        InvalidInput: the arguments cannot be used; every problem is told at once.
+    """
+
+    id: pulumi.Output[str]
+    """Resource id."""
+
     server: pulumi.Output[str]
-    """Host, with port and namespace where there are any: ``registry.example.com``, ``ghcr.io/team``."""
+    """Its host, such as ``petsdev.azurecr.io``; known at preview. At update whoever uses it waits for the roles."""
 
     username: pulumi.Output[str]
-    """The account."""
+    """What whoever has a token is called."""
 
-    password: pulumi.Output[str]
-    """Its password or token; always a Pulumi secret."""
+    waiting_seconds = ROLE_SECONDS
 
-    def __init__(self, *, server: pulumi.Input[str], username: pulumi.Input[str], password: pulumi.Input[str]) -> None:
-        self._given = {"server": server, "username": username, "password": password}
-        self.server = pulumi.Output.from_input(server)
-        self.username = pulumi.Output.from_input(username)
-        self.password = pulumi.Output.secret(password)
+    has_lasting_password = False
 
-    @classmethod
-    def external(cls, server: str, username: pulumi.Input[str], password: pulumi.Input[str]) -> Registry:
+    def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        workspace, problems = args.workspace, args.find_problems(Machine())
+        problems += workspaces.find_stand_in_problems(workspace)
+        validation.raise_for(problem.under(name) for problem in problems)
+        super().__init__("aml-infra:index:Registry", name, None, opts)
+        self._name = name
+        if isinstance(workspace, WorkspaceArgs):
+            raise TypeError("args stand for a workspace")
+        made = workspace.args
+        place = Place(
+            parent=self,
+            name=name,
+            subscription_id=workspace.subscription_id,
+            group_id=workspace.id.apply(lambda known: known.partition("/providers/")[0]),
+            location=workspace.location,
+            tags=args.tags if args.tags is not None else (made.tags if made is not None else {}),
+        )
+        registry_name = place.build_name("registry")
+        registry = _make_registry(place, args, registry_name)
+        grants = self._grant_roles(name, args, workspace, registry)
+        if workspace.is_created:
+            diagnostics.send_diagnostics(
+                f"{name}-diagnostics",
+                resource_id=registry.id,
+                log_analytics_id=workspace.log_analytics_id.apply(str),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        self._make_endpoint(place, args, registry)
+        self.id = registry.id
+        self.username = pulumi.Output.from_input(registry_login.TOKEN_USER)
+        self.server = registry_name.apply(lambda known: f"{known.lower()}.{DOMAIN}")
+        for awaited in (registry, *grants):
+            self.server = workspace_creation.after(awaited, self.server)
+        self.register_outputs({"id": self.id, "server": self.server, "username": self.username})
+
+    @staticmethod
+    def external(
+        server: str,
+        username: pulumi.Input[str],
+        password: pulumi.Input[str],
+        *,
+        workspace: Workspace | None = None,
+        name: str | None = None,
+    ) -> ExternalRegistry:
         """A registry that exists already, whoever runs it.
 
         Args:
@@ -61,124 +191,125 @@ class Registry:
                 except on this machine (``localhost``, ``127.0.0.0/8``).
             username: an account that may push and pull.
             password: its password or token; made a Pulumi secret if it is none.
+            workspace: a workspace that gets a connection to the registry, so that its computes can pull from it; the
+                password goes into its key vault.
+            name: name of the connection; given together with ``workspace``.
         """
-        return cls(server=server, username=username, password=password)
+        return ExternalRegistry(server=server, username=username, password=password, workspace=workspace, name=name)
 
-    def find_problems(self) -> list[Problem]:
-        """What is wrong with the values that are known already; the registry itself is not asked."""
-        problems = [
-            Problem(name, "is empty; give the account that may push and pull")
-            for name in ("username", "password")
-            if self._given[name] in ("", None)
-        ]
-        server = self._given["server"]
-        if isinstance(server, str) and not _SERVER.fullmatch(server):
-            allowed = "give its host, with port and namespace where there are any, as in 'ghcr.io/team'"
-            problems.append(Problem("server", f"is {server!r}, no registry's name; {allowed}"))
-        return problems
+    @property
+    def password(self) -> pulumi.Output[str]:
+        """A token, good for three hours; a secret. At preview, when nothing is pushed, it is empty."""
+        if pulumi.runtime.is_dry_run():
+            return pulumi.Output.secret("")
+        return self.login.apply(lambda known: known.password)
 
     @property
     def login(self) -> pulumi.Output[Login]:
-        """The resolved credentials; a secret."""
-        return pulumi.Output.all(self.server, self.username, self.password).apply(lambda known: Login(*known))
+        """A login with a token that is asked for now; a secret."""
+
+        async def ask(server: str) -> Login:
+            token = await azure_functions.ask_registry_token(server)
+            return Login(server, token.username, token.password)
+
+        return pulumi.Output.secret(self.server.apply(ask))
+
+    def find_problems(self) -> list[Problem]:
+        """Nothing: what was wrong with its arguments was told when it was made."""
+        return []
+
+    def _grant_roles(
+        self, name: str, args: RegistryArgs, workspace: Workspace, registry: containerregistry.Registry
+    ) -> list[pulumi.Resource]:
+        pullers = {
+            "compute": workspace.compute_identity.principal_id,
+            "workspace": workspace.identity_principal_id,
+        }
+        granted: list[pulumi.Resource] = [
+            role_assignments.grant(
+                f"{name}-{who}-pull",
+                "AcrPull",
+                scope=registry.id,
+                principal_id=principal_id,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            for who, principal_id in pullers.items()
+        ]
+        granted += [
+            role_assignments.grant(
+                f"{name}-{who}-push",
+                "AcrPush",
+                scope=registry.id,
+                principal_id=object_id,
+                principal_type=kind,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            for who, (object_id, kind) in self._list_pushers(args).items()
+        ]
+        return granted
+
+    def _list_pushers(self, args: RegistryArgs) -> dict[str, tuple[pulumi.Input[str], pulumi.Input[str]]]:
+        if args.pushers is not None:
+            return {who: (principal.object_id, principal.type) for who, principal in args.pushers.items()}
+        from pulumi_azure_native import authorization
+
+        client = authorization.get_client_config_output(opts=pulumi.InvokeOutputOptions(parent=self))
+        object_id = client.object_id.apply(lambda known: _check_object_id(self._name, known))
+        return {"deployer": (object_id, client.client_id.apply(role_assignments.find_principal_type))}
+
+    def _make_endpoint(self, place: Place, args: RegistryArgs, registry: containerregistry.Registry) -> None:
+        made = workspaces.find_args(args.workspace)
+        subnet_id, zone_ids = args.private_endpoint_subnet_id, args.private_dns_zone_ids
+        if subnet_id is None and made is not None and not args.is_public:
+            subnet_id = made.private_endpoint_subnet_id
+        if zone_ids is None:
+            zone_ids = made.private_dns_zone_ids if made is not None else ()
+        if subnet_id is not None:
+            target = Target(part="registry", group_id="registry", resource_id=registry.id)
+            workspace_network.make_endpoint(place, target, subnet_id=subnet_id, zone_ids=zone_ids)
 
 
-@dataclasses.dataclass(frozen=True)
-class Login:
-    """The credentials of a registry, resolved."""
-
-    server: str
-    username: str
-    password: str = dataclasses.field(repr=False)
-
-    @property
-    def host(self) -> str:
-        """The server without its namespace."""
-        return find_host(self.server)
+def _check_object_id(name: str, object_id: str) -> str:
+    if not object_id:
+        fix = "list who may push images, or {} for nobody"
+        validation.raise_for([Problem(f"{name}.pushers", f"is missing, and the login has no object id; {fix}")])
+    return object_id
 
 
-def find_host(server: str) -> str:
-    """``server`` without its namespace."""
-    return server.partition("/")[0]
+def _make_registry(place: Place, args: RegistryArgs, registry_name: pulumi.Output[str]) -> containerregistry.Registry:
+    from pulumi_azure_native import containerregistry
+
+    is_premium = args.chosen_sku == "Premium"
+    return containerregistry.Registry(
+        f"{place.name}-registry",
+        registry_name=registry_name,
+        resource_group_name=place.group,
+        location=place.location,
+        sku=containerregistry.SkuArgs(name=args.chosen_sku),
+        admin_user_enabled=False,
+        anonymous_pull_enabled=False,
+        data_endpoint_enabled=False,
+        network_rule_bypass_options="AzureServices",
+        policies=_build_policies(args) if is_premium else None,
+        public_network_access="Enabled" if args.is_public else "Disabled",
+        zone_redundancy="Enabled" if is_premium and args.zone_redundancy else "Disabled",
+        tags=place.tags,
+        opts=pulumi.ResourceOptions(
+            parent=place.parent,
+            # The name is the same, and so is what the images are called.
+            delete_before_replace=True,
+            replace_on_changes=["zoneRedundancy"],
+        ),
+    )
 
 
-def find_address(server: str) -> str:
-    """The host of ``server`` as pulumi-docker wants it: with the scheme where Docker does not speak HTTPS."""
-    host = find_host(server)
-    return f"http://{host}" if _LOOPBACK.fullmatch(host) else host
+def _build_policies(args: RegistryArgs) -> containerregistry.PoliciesArgs:
+    from pulumi_azure_native import containerregistry
 
-
-@contextlib.contextmanager
-def open_environment(login: Login) -> Iterator[dict[str, str]]:
-    """The environment in which Docker's programs use ``login``, and all that the user has configured besides."""
-    own = image_build.find_docker_config()
-    content = json.dumps(build_docker_config(image_build.read_docker_config(), login))
-    with (
-        tempfile.TemporaryDirectory(prefix="aml-infra-") as folder,
-        image_build.open_secrets({"config.json": content}) as files,
-    ):
-        config = pathlib.Path(folder)
-        (config / "config.json").symlink_to(files["config.json"])
-        if (own / "contexts").is_dir():
-            (config / "contexts").symlink_to(own / "contexts", target_is_directory=True)
-        builders = os.environ.get("BUILDX_CONFIG") or str(own / "buildx")
-        yield {**os.environ, "DOCKER_CONFIG": folder, "BUILDX_CONFIG": builders}
-
-
-def build_docker_config(own: Mapping[str, object], login: Login) -> dict[str, object]:
-    """The content of Docker's ``config.json`` ``own``, with ``login`` in place of what it has for the same host."""
-    key = DOCKER_HUB if login.host in ("docker.io", "index.docker.io") else login.host
-    token = base64.b64encode(f"{login.username}:{login.password}".encode()).decode()
-    # An empty helper makes Docker read this one host's login from the file, whatever keeps the user's others.
-    return {
-        **own,
-        "auths": {**_read_object(own, "auths"), key: {"auth": token}},
-        "credHelpers": {**_read_object(own, "credHelpers"), key: ""},
-    }
-
-
-def _read_object(config: Mapping[str, object], name: str) -> dict[str, object]:
-    value = config.get(name)
-    return dict(value) if isinstance(value, dict) else {}
-
-
-async def has_manifest(reference: str, login: Login) -> bool:
-    """Whether the registry has ``reference``.
-
-    Raises:
-        BackendUnavailable: it does not answer, or refuses the credentials; the message says what to do.
-    """
-    buildx = image_build.find_buildx()
-    if buildx is None:
-        raise image_build.ImageNotBuilt(f"Docker's buildx {image_build.MISSING_BUILDX}")
-    with open_environment(login) as environment:
-        command = [str(buildx), "imagetools", "inspect", "--raw", reference]
-        code, lines = await image_build.run(command, environment=environment)
-    if code and not any(_NOT_FOUND.search(line) for line in lines):
-        raise BackendUnavailable(explain_failure(login.host, login.username, lines))
-    return not code
-
-
-async def pull(reference: str, login: Login, say: Callable[[str], None]) -> bool:
-    """Loads ``reference`` into the Docker daemon; False if the registry does not have it.
-
-    Raises:
-        BackendUnavailable: the registry does not answer, or refuses the credentials.
-    """
-    docker = shutil.which("docker")
-    if docker is None:
-        raise image_build.ImageNotBuilt("there is no docker command on PATH to pull the image with; install it")
-    with open_environment(login) as environment:
-        code, lines = await image_build.run([docker, "pull", reference], environment=environment, say=say)
-    if code and not any(_NOT_FOUND.search(line) for line in lines):
-        raise BackendUnavailable(explain_failure(login.host, login.username, lines))
-    return not code
-
-
-def explain_failure(host: str, username: str, lines: Sequence[str]) -> str:
-    """Why a registry gave nothing, from the words of the program that asked it; and what to do."""
-    said = next((line for line in reversed(lines) if line.strip()), "no reason given").removeprefix("ERROR: ")
-    if image_build.REFUSED.search(said):
-        fix = "give the username and the password, or token, of an account that may push and pull there"
-        return f"registry {host!r} refuses user {username!r} ({said}); {fix}"
-    return f"registry {host!r} does not answer as it should ({said}); check its name and the network, then try again"
+    return containerregistry.PoliciesArgs(
+        # Of what cannot be reached from the internet, nothing can be exported elsewhere either.
+        export_policy=containerregistry.ExportPolicyArgs(status="enabled" if args.is_public else "disabled"),
+        # An image in quarantine can be pulled when a scanner has released it, and there is none here.
+        quarantine_policy=containerregistry.QuarantinePolicyArgs(status="disabled"),
+        retention_policy=containerregistry.RetentionPolicyArgs(days=UNTAGGED_DAYS, status="enabled"),
+    )

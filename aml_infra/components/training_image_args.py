@@ -11,10 +11,14 @@ from collections.abc import Mapping, Sequence
 import pulumi
 
 from aml_infra import docker_ignore, image_recipe
-from aml_infra.components import functions, image_build, training_image_packages, validation
-from aml_infra.components.registry import Registry
+from aml_infra.components import functions, image_build, registry_login, training_image_packages, validation
+from aml_infra.components.container_registry import ContainerRegistry
+from aml_infra.components.external_registry import ExternalRegistry
+from aml_infra.components.registry import RegistryArgs
 from aml_infra.components.training_image_packages import Packages
 from aml_infra.components.validation import Machine
+from aml_infra.components.workspace import Workspace
+from aml_infra.components.workspace_args import WorkspaceArgs
 from aml_infra.errors import BackendUnavailable, Problem
 
 PLATFORMS = ("linux/amd64", "linux/arm64")
@@ -54,7 +58,8 @@ class TrainingImageArgs:
         host_ca_secret: id of one more build secret: the file with the CAs that this machine trusts (``SSL_CERT_FILE``,
             else the system's bundle), for networks that intercept TLS. On a machine without such a file there is no
             such secret. By default it is not given. pip and Conda use it for ``conda_file`` and ``pip_requirements``.
-        platform: ``linux/amd64`` or ``linux/arm64``; the Docker daemon's own by default.
+        platform: ``linux/amd64`` or ``linux/arm64``; by default the Docker daemon's own, and with a ``workspace``
+            ``linux/amd64``, which its nodes are.
         user_managed_dependencies: True where the image brings all packages: the default, unless there is a
             ``conda_file``. False lets Azure Machine Learning build a Conda environment on top, for which the image must
             have Conda >= 4.5.
@@ -64,6 +69,10 @@ class TrainingImageArgs:
             Docker's containerd image store can write others than ``type=inline``.
         registry: where the image is pushed to, as ``<server>/<name>:<start of the build key>``. It stays there when the
             image is deleted from the stack, as other stacks may use it. By default it is in this machine's Docker only.
+            The args of a registry may stand for it while the program is only validated.
+        workspace: an Azure Machine Learning workspace that the image is registered in, as a version of the environment
+            called like the component. Without a ``registry``, nothing is built here, and no Docker is needed: the
+            workspace pulls ``base_image``, which must be public, and builds what the ``conda_file`` adds.
         image_identity: what the image is for a run's fingerprint. ``build_key`` (default): a recipe that is built again
             does not train again. ``digest``: every other digest trains again, and preview does not know a new one.
     """
@@ -80,7 +89,8 @@ class TrainingImageArgs:
     user_managed_dependencies: bool | None = None
     cache_from: Sequence[str] = ()
     cache_to: Sequence[str] = ()
-    registry: Registry | None = None
+    registry: ContainerRegistry | RegistryArgs | None = None
+    workspace: Workspace | WorkspaceArgs | None = None
     image_identity: str = "build_key"
 
     @property
@@ -88,13 +98,32 @@ class TrainingImageArgs:
         """Whether the image, or its base, must have Conda."""
         return self.conda_file is not None or self.user_managed_dependencies is False
 
+    @property
+    def is_built_here(self) -> bool:
+        """Whether it is built with this machine's Docker."""
+        return self.workspace is None or self.registry is not None
+
+    @property
+    def is_built_by_service(self) -> bool:
+        """Whether Azure Machine Learning builds it, on top of the base image."""
+        return not self.is_built_here and self.conda_file is not None
+
+    @property
+    def built_platform(self) -> str | None:
+        """The platform that it is built for; None for the Docker daemon's own."""
+        return self.platform or ("linux/amd64" if self.workspace is not None else None)
+
     def find_problems(self, machine: Machine) -> list[Problem]:
         """Everything that is wrong with the recipe, and whether this machine can build it."""
         base_problems = _find_base_problems(self)
         problems = [*base_problems, *_find_source_problems(self), *_find_package_problems(self)]
         problems += [*_find_name_problems(self), *_find_choice_problems(self), *_find_cache_problems(self)]
-        if self.registry is not None:
+        if self.registry is not None and not isinstance(self.registry, RegistryArgs):
             problems += [problem.under("registry") for problem in self.registry.find_problems()]
+        if self.workspace is not None:
+            problems += _find_workspace_problems(self)
+        if not self.is_built_here:
+            return problems
         daemon, daemon_problems = machine.ask_daemon("")
         problems += daemon_problems
         if daemon is not None:
@@ -104,6 +133,61 @@ class TrainingImageArgs:
             if self.base_image and not self.dockerfile and not base_problems and self.registry is None:
                 problems += _look_up_base(self.base_image)
         return problems
+
+
+def _find_workspace_problems(args: TrainingImageArgs) -> list[Problem]:
+    problems = []
+    if args.platform == "linux/arm64":
+        problems.append(
+            Problem("platform", "is 'linux/arm64', and the nodes of the workspace are linux/amd64; leave it out")
+        )
+    if isinstance(args.registry, ExternalRegistry) and args.registry.is_on_this_machine:
+        problems.append(
+            Problem(
+                "registry", "is on this machine, which the workspace cannot reach; give one that is on the internet"
+            )
+        )
+    if args.is_built_here:
+        return problems
+    needs = "needs a registry that the workspace can pull from, as it is built here; give one"
+    if args.dockerfile:
+        problems.append(Problem("dockerfile", needs))
+    if args.pip_requirements is not None:
+        problems.append(Problem("pip_requirements", f"{needs}, or list the packages in a conda_file"))
+    if args.base_image and registry_login.is_on_this_machine(registry_login.find_image_host(args.base_image)):
+        problems.append(
+            Problem(
+                "base_image",
+                f"is {args.base_image!r}, on this machine, which the workspace cannot reach; push it elsewhere",
+            )
+        )
+    if args.user_managed_dependencies is False and args.conda_file is None:
+        problems.append(
+            Problem(
+                "user_managed_dependencies",
+                "is false, but there is no conda_file to build on top; give one, or leave it out",
+            )
+        )
+    if args.is_built_by_service and args.image_identity == "digest":
+        problems.append(
+            Problem(
+                "image_identity", "is 'digest', which nobody knows of an image that the workspace builds; leave it out"
+            )
+        )
+    if args.dockerfile or args.pip_requirements is not None:
+        return problems
+    unused = {
+        "build_args": args.build_args,
+        "build_secrets": args.build_secrets,
+        "host_ca_secret": args.host_ca_secret,
+        "cache_from": args.cache_from,
+        "cache_to": args.cache_to,
+    }
+    return problems + [
+        Problem(name, "is of no use without a registry, as nothing is built here; leave it out")
+        for name, given in unused.items()
+        if given
+    ]
 
 
 def find_dockerfile(args: TrainingImageArgs) -> pathlib.Path | None:
@@ -202,17 +286,18 @@ def _find_cache_problems(args: TrainingImageArgs) -> list[Problem]:
 
 
 def _find_builder_problems(args: TrainingImageArgs) -> list[Problem]:
-    foreign = args.platform in PLATFORMS
+    platform = args.built_platform
+    foreign = platform in PLATFORMS
     exported = [] if isinstance(args.cache_to, str) else [spec for spec in args.cache_to if "type=inline" not in spec]
     if not foreign and not exported:
         return []
     builder = image_build.describe_builder(image_build.find_builder())
     problems = []
-    if foreign and builder.platforms and args.platform not in builder.platforms:
+    if foreign and builder.platforms and platform not in builder.platforms:
         problems.append(
             Problem(
                 "platform",
-                f"is {args.platform!r}, and Docker here runs builds for {', '.join(builder.platforms)} only; build on "
+                f"is {platform!r}, and Docker here runs builds for {', '.join(builder.platforms)} only; build on "
                 "such a machine, or install its emulation, see https://docs.docker.com/go/build-multi-platform/",
             )
         )

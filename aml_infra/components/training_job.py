@@ -13,6 +13,8 @@ from aml_infra import metric_gate, rules
 from aml_infra import source as sources
 from aml_infra.components import validation
 from aml_infra.components.compute_target import ComputeTarget
+from aml_infra.components.environment import CuratedImage
+from aml_infra.components.gpu_cluster import GpuClusterArgs
 from aml_infra.components.local_docker import LocalDockerArgs
 from aml_infra.components.training_image import TrainingImage
 from aml_infra.components.training_image_args import TrainingImageArgs
@@ -49,8 +51,8 @@ class TrainingJobArgs:
             taken from the program's working folder.
         command: program and arguments, run in a copy of the source folder, as in ``["python", "train.py"]``;
             ``${{inputs.name}}`` and ``${{parameters.name}}`` in it are replaced.
-        image: a ``TrainingImage``; or the reference of an image that is used as it is, unchecked. The args of an image
-            may stand for it while the program is only validated.
+        image: a ``TrainingImage``, or ``TrainingImage.curated``; or the reference of an image that is used as it is,
+            unchecked. The args of an image may stand for it while the program is only validated.
         compute: a compute target, such as ``LocalDocker``; likewise.
         parameters: of the training: text, numbers, True and False. Those that the command does not name are appended
             to it, as in ``--lr=0.01``; all are logged to MLflow. Part of the fingerprint.
@@ -80,8 +82,8 @@ class TrainingJobArgs:
 
     source: str | os.PathLike[str]
     command: Sequence[pulumi.Input[str]]
-    image: TrainingImage | TrainingImageArgs | str
-    compute: ComputeTarget | LocalDockerArgs
+    image: TrainingImage | CuratedImage | TrainingImageArgs | str
+    compute: ComputeTarget | LocalDockerArgs | GpuClusterArgs
     parameters: Mapping[str, pulumi.Input[str | float | bool]] = dataclasses.field(default_factory=dict)
     inputs: Mapping[str, DataInput | str | os.PathLike[str]] = dataclasses.field(default_factory=dict)
     environment_variables: Mapping[str, pulumi.Input[str]] = dataclasses.field(default_factory=dict)
@@ -116,7 +118,15 @@ class TrainingJobArgs:
         problems += metric_gate.find_problems(self.require_metrics)
         if self.image == "":
             problems.append(Problem("image", "is empty; give a TrainingImage, or the reference of an image"))
-        return problems + self.compute.find_demand_problems(demand, machine)
+        return problems + self._find_place_problems() + self.compute.find_demand_problems(demand, machine)
+
+    def _find_place_problems(self) -> list[Problem]:
+        """An image that only Azure Machine Learning has cannot be run anywhere else."""
+        is_azure = isinstance(self.compute, GpuClusterArgs) or getattr(self.compute, "backend", "") == "azureml"
+        if is_azure or isinstance(self.image, str) or not self.image.is_built_by_service:
+            return []
+        fix = "run it on a GpuCluster of that workspace, or give the image a registry"
+        return [Problem("image", f"is built by its workspace, so that nothing else can run it; {fix}")]
 
     def _read_demand(self) -> tuple[Demand, list[Problem]]:
         """What the job needs of its compute target, as far as it is known, and what is wrong with its inputs."""
@@ -202,7 +212,8 @@ class TrainingJob(pulumi.ComponentResource):
         )
         super().__init__("aml-infra:index:TrainingJob", name, None, opts)
         # The run's id starts with the name of its resource, so the child is called like the job.
-        restore = [args.image.restore_hook] if isinstance(args.image, TrainingImage) else []
+        hook = args.image.restore_hook if isinstance(args.image, (TrainingImage, CuratedImage)) else None
+        restore = [] if hook is None else [hook]
         hooks = pulumi.ResourceHookBinding(before_create=[*restore], before_update=[*restore])
         self.run = TrainingRun(name, build_run_args(args), pulumi.ResourceOptions(parent=self, hooks=hooks))
         for attribute in OUTPUTS:
@@ -214,7 +225,7 @@ def build_run_args(args: TrainingJobArgs) -> TrainingRunArgs:
     """The arguments of the run that the job makes; what the user left out is left to the plugin."""
     image = args.image
     compute = args.compute
-    if isinstance(image, TrainingImageArgs) or isinstance(compute, LocalDockerArgs):
+    if isinstance(image, TrainingImageArgs) or isinstance(compute, (LocalDockerArgs, GpuClusterArgs)):
         raise TypeError("args stand for an image or a compute target; make the component first")
     return TrainingRunArgs(
         source=args.source,
@@ -249,8 +260,9 @@ def _find_stand_ins(args: TrainingJobArgs) -> list[Problem]:
     problems = []
     if isinstance(args.image, TrainingImageArgs):
         problems.append(Problem("image", "is a TrainingImageArgs; make a TrainingImage of it, and pass that"))
-    if isinstance(args.compute, LocalDockerArgs):
-        problems.append(Problem("compute", "is a LocalDockerArgs; make a LocalDocker of it, and pass that"))
+    if isinstance(args.compute, (LocalDockerArgs, GpuClusterArgs)):
+        given = type(args.compute).__name__
+        problems.append(Problem("compute", f"is a {given}; make a {given.removesuffix('Args')} of it, and pass that"))
     return problems
 
 

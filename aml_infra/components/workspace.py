@@ -93,6 +93,9 @@ class Workspace(pulumi.ComponentResource):
     is_created: bool
     """Whether it is made here; False if it existed already."""
 
+    args: WorkspaceArgs | None
+    """How it is made; None if it existed already."""
+
     def __init__(
         self, name: str, args: WorkspaceArgs | WorkspaceAddress, opts: pulumi.ResourceOptions | None = None
     ) -> None:
@@ -102,6 +105,7 @@ class Workspace(pulumi.ComponentResource):
         self._name = name
         self._compute_identity: ComputeIdentity | None = None
         self.is_created = isinstance(args, WorkspaceArgs)
+        self.args = args if isinstance(args, WorkspaceArgs) else None
         if isinstance(args, WorkspaceArgs):
             self._make(args)
         else:
@@ -266,6 +270,18 @@ class Workspace(pulumi.ComponentResource):
         self.config_json = pulumi.Output.all(
             self.subscription_id, self.resource_group_name, self.workspace_name, self.id
         ).apply(_write_config_text)
+
+
+def find_args(workspace: Workspace | WorkspaceArgs) -> WorkspaceArgs | None:
+    """How a workspace is made; None if it existed already."""
+    return workspace if isinstance(workspace, WorkspaceArgs) else workspace.args
+
+
+def find_stand_in_problems(workspace: Workspace | WorkspaceArgs | None) -> list[Problem]:
+    """That the args of a workspace are in its place, where a component is made."""
+    if isinstance(workspace, WorkspaceArgs):
+        return [Problem("workspace", "is a WorkspaceArgs; make a Workspace of it, and pass that")]
+    return []
 
 
 def find_identity(found: machinelearningservices.GetWorkspaceResult) -> str:

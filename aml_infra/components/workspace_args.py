@@ -33,6 +33,7 @@ ZONES = {
     "privatelink.blob.core.windows.net": "blob",
     "privatelink.file.core.windows.net": "file",
     "privatelink.vaultcore.azure.net": "vault",
+    "privatelink.azurecr.io": "registry",
 }
 """The private DNS zones that the private endpoints are registered in, and what each of them leads to."""
 

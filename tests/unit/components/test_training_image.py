@@ -9,7 +9,6 @@ import pytest
 
 from aml_infra import InvalidInput, Problem, TrainingImage, TrainingImageArgs
 from aml_infra.components import image_build
-from aml_infra.components.registry import Registry
 from aml_infra.components.training_image import build_request, name_tag, read_recipe
 from aml_infra.components.validation import Machine
 from tests.unit.components.engine import BASE_DIGEST, BUILT_DIGEST, DOCKER_IMAGE, Engine, run_alone
@@ -260,16 +259,3 @@ def test_a_failed_build_fails_the_hook(buildx: pathlib.Path) -> None:
         run_alone(image_build.run_build(request, secrets={}, secret_files={}, say=said.append))
 
     assert said[0] == "#5 [2/3] RUN false"
-
-
-def test_an_account_that_is_not_given_is_told(engine: Engine) -> None:
-    """``pulumi.Config().get`` gives None for what is not configured."""
-    found: list[Problem] = []
-
-    def program() -> None:
-        account: Any = None
-        found.extend(Registry.external("ghcr.io/team", account, account).find_problems())
-
-    engine.run(program)
-
-    assert [problem.path for problem in found] == ["username", "password"]

@@ -11,8 +11,9 @@ import pytest
 
 from aml_infra import TrainingImage, TrainingImageArgs
 from aml_infra.components import image_build
+from aml_infra.components.base_image import pin
 from aml_infra.components.registry import Registry
-from aml_infra.components.training_image import name_tag, pin, read_recipe
+from aml_infra.components.training_image import name_tag, read_recipe
 from aml_infra.errors import AmlInfraError
 from tests.unit.components.engine import (
     BASE_DIGEST,

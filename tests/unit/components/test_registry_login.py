@@ -6,15 +6,12 @@ import base64
 import json
 import os
 import pathlib
-from typing import Any
 
-import pulumi
 import pytest
 
-from aml_infra.components import image_build, registry
-from aml_infra.components.registry import (
+from aml_infra.components import image_build, registry_login
+from aml_infra.components.registry_login import (
     Login,
-    Registry,
     build_docker_config,
     explain_failure,
     find_address,
@@ -22,9 +19,9 @@ from aml_infra.components.registry import (
     open_environment,
 )
 from aml_infra.errors import BackendUnavailable
-from tests.unit.components.engine import Engine, run_alone
+from tests.unit.components.engine import run_alone
 
-LOGIN = registry.Login("docker.io/me", "me", "pass")
+LOGIN = registry_login.Login("docker.io/me", "me", "pass")
 
 
 def answer(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
@@ -48,7 +45,7 @@ def test_a_repository_that_is_new_is_no_error(
     """Docker Hub does not let anybody pull from a repository that nothing was pushed to yet."""
     answer(tmp_path, monkeypatch, said)
 
-    assert not run_alone(registry.has_manifest("docker.io/me/x:1", LOGIN))
+    assert not run_alone(registry_login.has_manifest("docker.io/me/x:1", LOGIN))
 
 
 def test_a_wrong_password_is_an_error(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +53,7 @@ def test_a_wrong_password_is_an_error(tmp_path: pathlib.Path, monkeypatch: pytes
     answer(tmp_path, monkeypatch, "failed to authorize: failed to fetch oauth token: 401 Unauthorized")
 
     with pytest.raises(BackendUnavailable, match="refuses user 'me'"):
-        run_alone(registry.has_manifest("docker.io/me/x:1", LOGIN))
+        run_alone(registry_login.has_manifest("docker.io/me/x:1", LOGIN))
 
 
 def test_a_registry_that_does_not_answer_is_an_error(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,14 +61,14 @@ def test_a_registry_that_does_not_answer_is_an_error(tmp_path: pathlib.Path, mon
     answer(tmp_path, monkeypatch, "dial tcp 127.0.0.1:5000: connect: connection refused")
 
     with pytest.raises(BackendUnavailable, match="check its name and the network"):
-        run_alone(registry.has_manifest("docker.io/me/x:1", LOGIN))
+        run_alone(registry_login.has_manifest("docker.io/me/x:1", LOGIN))
 
 
 def test_an_image_is_asked_for_with_the_account(buildx: pathlib.Path) -> None:
     """By its manifest alone, so that nothing is pulled; the account is in a file."""
     buildx.write_text('#!/bin/sh\necho "$@" > "$0.args"\ncat "$DOCKER_CONFIG/config.json" > "$0.config"\n')
 
-    assert run_alone(registry.has_manifest("docker.io/me/x:1", LOGIN))
+    assert run_alone(registry_login.has_manifest("docker.io/me/x:1", LOGIN))
     assert buildx.with_name("docker-buildx.args").read_text() == "imagetools inspect --raw docker.io/me/x:1\n"
     assert json.loads(buildx.with_name("docker-buildx.config").read_text()) == build_docker_config({}, LOGIN)
 
@@ -81,7 +78,7 @@ def test_without_buildx_no_registry_can_be_asked(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(image_build, "find_buildx", lambda: None)
 
     with pytest.raises(image_build.ImageNotBuilt, match="Docker's buildx is not installed"):
-        run_alone(registry.has_manifest("docker.io/me/x:1", LOGIN))
+        run_alone(registry_login.has_manifest("docker.io/me/x:1", LOGIN))
 
 
 def make_docker(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
@@ -99,7 +96,7 @@ def test_a_pull_is_shown_as_it_goes(tmp_path: pathlib.Path, monkeypatch: pytest.
     make_docker(tmp_path, monkeypatch, 'echo "$@"; echo done')
     said: list[str] = []
 
-    assert run_alone(registry.pull("docker.io/me/x:1", LOGIN, said.append))
+    assert run_alone(registry_login.pull("docker.io/me/x:1", LOGIN, said.append))
     assert said == ["pull docker.io/me/x:1", "done"]
 
 
@@ -107,7 +104,7 @@ def test_a_pull_of_what_is_not_there_is_no_error(tmp_path: pathlib.Path, monkeyp
     """The image is built again then."""
     make_docker(tmp_path, monkeypatch, "echo 'Error response from daemon: manifest unknown'; exit 1")
 
-    assert not run_alone(registry.pull("docker.io/me/x:1", LOGIN, lambda _: None))
+    assert not run_alone(registry_login.pull("docker.io/me/x:1", LOGIN, lambda _: None))
 
 
 def test_a_pull_that_is_refused_is_an_error(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +112,7 @@ def test_a_pull_that_is_refused_is_an_error(tmp_path: pathlib.Path, monkeypatch:
     make_docker(tmp_path, monkeypatch, "echo 'Error response from daemon: unauthorized: incorrect password'; exit 1")
 
     with pytest.raises(BackendUnavailable, match="refuses user 'me'"):
-        run_alone(registry.pull("docker.io/me/x:1", LOGIN, lambda _: None))
+        run_alone(registry_login.pull("docker.io/me/x:1", LOGIN, lambda _: None))
 
 
 def test_a_pull_needs_docker_s_command(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,77 +120,7 @@ def test_a_pull_needs_docker_s_command(tmp_path: pathlib.Path, monkeypatch: pyte
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(image_build.ImageNotBuilt, match="there is no docker command on PATH"):
-        run_alone(registry.pull("docker.io/me/x:1", LOGIN, lambda _: None))
-
-
-@pytest.mark.parametrize(
-    "server",
-    [
-        *(
-            "ghcr.io",
-            "ghcr.io/team",
-            "localhost:5000",
-            "127.0.0.1:5000/a/b",
-            "Registry.example.com",
-            "docker.io/me_too",
-        ),
-        "x.azurecr.io/a--b/c.d",
-    ],
-)
-def test_names_of_registries(engine: Engine, server: str) -> None:
-    """A host, with port and namespace where there are any."""
-    found: list[object] = []
-
-    engine.run(lambda: found.extend(Registry.external(server, "me", "sesame").find_problems()))
-
-    assert found == []
-
-
-@pytest.mark.parametrize(
-    "server",
-    [
-        *("", "https://ghcr.io", "ghcr.io/", "ghcr.io/Team", "ghcr.io:port", "a b", "-a", "me@ghcr.io", "ghcr.io/a//b"),
-        "ghcr.io/a:tag",
-    ],
-)
-def test_other_texts_are_no_registry(engine: Engine, server: str) -> None:
-    """They would fail in the middle of an update, in words of Docker."""
-    found: list[str] = []
-
-    engine.run(lambda: found.extend(map(str, Registry.external(server, "me", "sesame").find_problems())))
-
-    allowed = "give its host, with port and namespace where there are any, as in 'ghcr.io/team'"
-    assert found == [f"server: is {server!r}, no registry's name; {allowed}"]
-
-
-def test_what_is_not_known_yet_is_no_problem(engine: Engine) -> None:
-    """A registry that the same program makes has its name and account at update only."""
-    found: list[object] = []
-
-    def program() -> None:
-        unknown = pulumi.Output.from_input("")
-        found.extend(Registry.external("ghcr.io", unknown, unknown).find_problems())
-        found.extend(Registry(server=unknown, username=unknown, password=unknown).find_problems())
-
-    engine.run(program)
-
-    assert found == []
-
-
-def test_the_password_is_a_secret(engine: Engine) -> None:
-    """Whatever it was given as; and so is all that has it."""
-    found: list[object] = []
-
-    async def look() -> bool:
-        given = Registry.external("ghcr.io/team", "me", "sesame")
-        outputs: list[pulumi.Output[Any]] = [given.server, given.username, given.password, given.login]
-        found.extend([(await output.future(), await output.is_secret()) for output in outputs])
-        return True
-
-    engine.run(lambda: {"done": look()})
-
-    login = Login("ghcr.io/team", "me", "sesame")
-    assert found == [("ghcr.io/team", False), ("me", False), ("sesame", True), (login, True)]
+        run_alone(registry_login.pull("docker.io/me/x:1", LOGIN, lambda _: None))
 
 
 def test_a_login_does_not_show_its_password() -> None:

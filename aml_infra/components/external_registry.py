@@ -1,0 +1,114 @@
+"""A container registry that exists already, whoever runs it."""
+
+from __future__ import annotations
+
+import re
+
+import pulumi
+
+from aml_infra.components import azure_place, registry_login, validation
+from aml_infra.components.registry_login import Login
+from aml_infra.components.workspace import Workspace
+from aml_infra.errors import Problem
+
+_SERVER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
+
+
+class ExternalRegistry:
+    """A registry that exists already; made by ``Registry.external``. It is no resource."""
+
+    server: pulumi.Output[str]
+    """Host, with port and namespace where there are any: ``registry.example.com``, ``ghcr.io/team``."""
+
+    username: pulumi.Output[str]
+    """The account."""
+
+    password: pulumi.Output[str]
+    """Its password or token; always a Pulumi secret."""
+
+    waiting_seconds = 0.0
+    """The account may push, or may not."""
+
+    has_lasting_password = True
+    """It changes when somebody changes it."""
+
+    def __init__(
+        self,
+        *,
+        server: pulumi.Input[str],
+        username: pulumi.Input[str],
+        password: pulumi.Input[str],
+        workspace: Workspace | None = None,
+        name: str | None = None,
+    ) -> None:
+        self._given = {"server": server, "username": username, "password": password}
+        self.server = pulumi.Output.from_input(server)
+        self.username = pulumi.Output.from_input(username)
+        self.password = pulumi.Output.secret(password)
+        if workspace is not None or name is not None:
+            validation.raise_for(
+                [
+                    *(problem.under(name or "registry") for problem in self.find_problems()),
+                    *_find_connection_problems(server, workspace, name),
+                ]
+            )
+        if workspace is not None and name is not None:
+            self._connect(workspace, name)
+
+    @property
+    def login(self) -> pulumi.Output[Login]:
+        """The resolved credentials; a secret."""
+        return pulumi.Output.all(self.server, self.username, self.password).apply(lambda known: Login(*known))
+
+    def find_problems(self) -> list[Problem]:
+        """What is wrong with the values that are known already; the registry itself is not asked."""
+        problems = [
+            Problem(name, "is empty; give the account that may push and pull")
+            for name in ("username", "password")
+            if self._given[name] in ("", None)
+        ]
+        server = self._given["server"]
+        if isinstance(server, str) and not _SERVER.fullmatch(server):
+            allowed = "give its host, with port and namespace where there are any, as in 'ghcr.io/team'"
+            problems.append(Problem("server", f"is {server!r}, no registry's name; {allowed}"))
+        return problems
+
+    @property
+    def is_on_this_machine(self) -> bool:
+        """Whether nobody but this machine can pull from it, as far as the server is known."""
+        server = self._given["server"]
+        return isinstance(server, str) and registry_login.is_on_this_machine(server)
+
+    def _connect(self, workspace: Workspace, name: str) -> None:
+        from pulumi_azure_native import machinelearningservices
+
+        machinelearningservices.WorkspaceConnection(
+            f"{name}-connection",
+            connection_name=azure_place.build_name("connection", workspace.subscription_id, name),
+            resource_group_name=workspace.resource_group_name,
+            workspace_name=workspace.workspace_name,
+            properties=machinelearningservices.UsernamePasswordAuthTypeWorkspaceConnectionPropertiesArgs(
+                auth_type="UsernamePassword",
+                category=machinelearningservices.ConnectionCategory.CONTAINER_REGISTRY,
+                credentials=machinelearningservices.WorkspaceConnectionUsernamePasswordArgs(
+                    username=self.username, password=self.password
+                ),
+                target=self.server.apply(lambda known: f"https://{registry_login.find_host(known)}"),
+            ),
+            opts=pulumi.ResourceOptions(parent=workspace),
+        )
+
+
+def _find_connection_problems(
+    server: pulumi.Input[str], workspace: Workspace | None, name: str | None
+) -> list[Problem]:
+    if workspace is None:
+        return [Problem(name or "registry", "has a name, but no workspace that it is the connection of; give both")]
+    if name is None:
+        return [Problem("registry", "has a workspace, but no name; give a name, as the connection to it has one")]
+    if isinstance(server, str) and registry_login.is_on_this_machine(server):
+        reached = (
+            "which Azure cannot reach; give a registry that is reachable from the internet, or leave workspace out"
+        )
+        return [Problem(f"{name}.server", f"is {server!r}, {reached}")]
+    return []

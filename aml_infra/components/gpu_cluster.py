@@ -1,0 +1,343 @@
+"""``GpuCluster``: the compute target that runs jobs on a cluster of an Azure Machine Learning workspace."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+
+from aml_infra import azure_names, vm_sizes
+from aml_infra.components import azure_functions, azure_place, validation
+from aml_infra.components import workspace as workspaces
+from aml_infra.components.validation import Machine
+from aml_infra.components.workspace import Workspace
+from aml_infra.components.workspace_args import WorkspaceArgs
+from aml_infra.errors import Problem
+from aml_infra.spec import Demand
+
+if TYPE_CHECKING:
+    from pulumi_azure_native import machinelearningservices
+
+CLUSTER = "AmlCompute"
+"""What the service calls a cluster, among its kinds of compute."""
+
+NOT_CHANGED_IN_PLACE = (
+    "identity",
+    "location",
+    "sku",
+    "properties.computeLocation",
+    "properties.description",
+    "properties.disableLocalAuth",
+    "properties.resourceId",
+    "properties.properties.enableNodePublicIp",
+    "properties.properties.isolatedNetwork",
+    "properties.properties.osType",
+    "properties.properties.propertyBag",
+    "properties.properties.remoteLoginPortPublicAccess",
+    "properties.properties.subnet",
+    "properties.properties.userAccountCredentials",
+    "properties.properties.virtualMachineImage",
+    "properties.properties.vmPriority",
+    "properties.properties.vmSize",
+)
+"""What a cluster that was made elsewhere keeps as it is."""
+
+_CLUSTER_ID = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.MachineLearningServices/workspaces/[^/]+/computes/[^/]+",
+    re.IGNORECASE,
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GpuClusterArgs:
+    """What the cluster's nodes are, and how many there may be.
+
+    Attributes:
+        workspace: the workspace that it is in. The args of one may stand for it while the program is only validated.
+        vm_size: size of the nodes, in any case; by default one with one NVIDIA T4, 4 processors and 28 GB.
+        min_nodes: nodes that are there, and paid for, when nothing runs; 0 by default.
+        max_nodes: the most that there may be.
+        idle_seconds: seconds after which a node that has nothing to do is given back.
+        low_priority: True: cheaper nodes, which Azure may take away at any time.
+        subnet_id: id of the subnet that the nodes are in. By default they are in the managed network of the workspace.
+        node_public_ip: whether nodes have public IP addresses. By default they have none where a managed network or a
+            subnet is known; else it is left to the service.
+        adopt: resource id of a cluster of the workspace that was made by hand: it is taken over as it is, with its size
+            and network, and only its node counts, idle seconds and tags are managed from then on. Without it, another
+            cluster takes its place. By default a new one is made.
+        tags: on the cluster; those of the workspace by default.
+    """
+
+    workspace: Workspace | WorkspaceArgs
+    vm_size: str = vm_sizes.DEFAULT
+    min_nodes: int = 0
+    max_nodes: int = 1
+    idle_seconds: int = 120
+    low_priority: bool = False
+    subnet_id: pulumi.Input[str] | None = None
+    node_public_ip: bool | None = None
+    adopt: str | None = None
+    tags: Mapping[str, str] | None = None
+
+    @property
+    def has_public_ip(self) -> bool | None:
+        """Whether nodes have public IP addresses; None where it is left to the service."""
+        if self.node_public_ip is not None:
+            return self.node_public_ip
+        return False if self.subnet_id is not None or self._has_managed_network else None
+
+    @property
+    def _has_managed_network(self) -> bool:
+        made = workspaces.find_args(self.workspace)
+        return made is not None and made.managed_network != "disabled"
+
+    def find_problems(self, machine: Machine) -> list[Problem]:  # noqa: ARG002 (of ``Args``)
+        """Everything that is wrong with the arguments; the service is asked for the quota when the cluster is made."""
+        problems = [*vm_sizes.find_problems(self.vm_size), *self._find_count_problems()]
+        if self.subnet_id is not None and self._has_managed_network:
+            problems.append(
+                Problem(
+                    "subnet_id",
+                    "is given, but the workspace has a managed network, which its clusters are in; leave it out, or "
+                    "give the workspace managed_network='disabled'",
+                )
+            )
+        if self.adopt is not None and not _CLUSTER_ID.fullmatch(self.adopt):
+            fix = "`az ml compute show --query id` shows it, as in '/subscriptions/.../computes/gpu-cluster'"
+            problems.append(Problem("adopt", f"is {self.adopt!r}, no resource id of a cluster; {fix}"))
+        return problems
+
+    def _find_count_problems(self) -> list[Problem]:
+        problems = []
+        if self.min_nodes < 0:
+            problems.append(Problem("min_nodes", f"is {self.min_nodes}; allowed are whole numbers from 0 on"))
+        if self.max_nodes < 1:
+            problems.append(Problem("max_nodes", f"is {self.max_nodes}; allowed are whole numbers from 1 on"))
+        elif self.min_nodes > self.max_nodes:
+            fix = f"allowed are at most the {self.max_nodes} of max_nodes"
+            problems.append(Problem("min_nodes", f"is {self.min_nodes}; {fix}"))
+        if self.idle_seconds < 1:
+            problems.append(Problem("idle_seconds", f"is {self.idle_seconds}; allowed are whole numbers from 1 on"))
+        return problems
+
+    def find_demand_problems(self, demand: Demand, machine: Machine) -> list[Problem]:  # noqa: ARG002 (of the contract)
+        """What the cluster cannot give of what a job asks for."""
+        problems = [*_find_backend_problems(), *vm_sizes.find_demand_problems(self.vm_size, demand)]
+        if demand.workers > self.max_nodes:
+            fix = f"the cluster has at most {self.max_nodes} nodes, one for each worker; raise its max_nodes"
+            problems.append(Problem("distribution.workers", f"is {demand.workers}; {fix}"))
+        return problems
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClusterAddress:
+    """Where a cluster is that exists already."""
+
+    workspace: Workspace
+    cluster_name: str
+
+    def find_problems(self, machine: Machine) -> list[Problem]:  # noqa: ARG002 (of ``Args``)
+        """What cannot be the name of a cluster."""
+        found = azure_names.find_name_problem("compute", self.cluster_name)
+        return [] if found is None else [Problem("cluster_name", found)]
+
+    def find_demand_problems(self, demand: Demand, machine: Machine) -> list[Problem]:  # noqa: ARG002 (not known)
+        """What the cluster cannot give of what a job asks for; what it has is not known yet."""
+        return _find_backend_problems()
+
+
+class GpuCluster(pulumi.ComponentResource):
+    """A cluster of an Azure Machine Learning workspace as a compute target; without jobs it has ``min_nodes`` nodes.
+
+    Nobody can log in to its nodes; they have the identity ``workspace.compute_identity``. What Azure cannot change in
+    place, such as the size, is part of the cluster's name: another one is made before the old one is deleted.
+
+    Raises:
+        InvalidInput: the arguments cannot be used; every problem is told at once.
+    """
+
+    id: pulumi.Output[str]
+    """Resource id."""
+
+    cluster_name: pulumi.Output[str]
+    """Its name in the workspace."""
+
+    provisioning_state: pulumi.Output[str]
+    """``Creating``, ``Updating``, ``Succeeded``, ``Failed``, ``Deleting``, ``Canceled`` or ``Unknown``."""
+
+    allocation_state: pulumi.Output[str]
+    """``Steady``, or ``Resizing`` while nodes come or go."""
+
+    current_node_count: pulumi.Output[int]
+    """Nodes that there were when the service was last asked."""
+
+    target_node_count: pulumi.Output[int]
+    """Nodes that there shall be."""
+
+    backend = "azureml"
+
+    def __init__(
+        self, name: str, args: GpuClusterArgs | ClusterAddress, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        workspace, problems = args.workspace, args.find_problems(Machine())
+        problems += workspaces.find_stand_in_problems(workspace)
+        validation.raise_for(problem.under(name) for problem in problems)
+        super().__init__("aml-infra:index:GpuCluster", name, None, opts)
+        if isinstance(workspace, WorkspaceArgs):
+            raise TypeError("args stand for a workspace")
+        self._args, self._workspace = args, workspace
+        if isinstance(args, GpuClusterArgs):
+            made = self._make(name, args, workspace)
+            self.id, self.cluster_name, properties = made.id, made.name, made.properties
+        else:
+            found = self._find(args)
+            self.id = found.apply(lambda known: str(known.id))
+            self.cluster_name = found.apply(lambda known: str(known.name))
+            properties = found.apply(lambda known: _check_kind(name, known.properties))
+        self.provisioning_state = properties.apply(lambda known: _read(known, "provisioningState"))
+        nodes = properties.apply(lambda known: _read(known, "properties"))
+        self.allocation_state = nodes.apply(lambda known: _read(known, "allocationState"))
+        self.current_node_count = nodes.apply(lambda known: _read(known, "currentNodeCount")).apply(int)
+        self.target_node_count = nodes.apply(lambda known: _read(known, "targetNodeCount")).apply(int)
+        self.register_outputs({"id": self.id, "clusterName": self.cluster_name})
+
+    @classmethod
+    def get(
+        cls, name: str, *, workspace: Workspace, cluster_name: str, opts: pulumi.ResourceOptions | None = None
+    ) -> GpuCluster:
+        """A cluster that exists already. Nothing of it is changed or deleted.
+
+        Args:
+            name: name of the component.
+            workspace: the workspace that it is in.
+            cluster_name: its name there.
+            opts: options of the component.
+        """
+        return cls(name, ClusterAddress(workspace=workspace, cluster_name=cluster_name), opts)
+
+    @property
+    def backend_options(self) -> Mapping[str, pulumi.Input[str]]:
+        """Where the backend finds the cluster."""
+        return {
+            "subscription_id": self._workspace.subscription_id,
+            "resource_group": self._workspace.resource_group_name,
+            "workspace_name": self._workspace.workspace_name,
+            "compute_name": self.cluster_name,
+        }
+
+    def find_demand_problems(self, demand: Demand, machine: Machine) -> list[Problem]:
+        """What the cluster cannot give of what a job asks for."""
+        return self._args.find_demand_problems(demand, machine)
+
+    def _make(self, name: str, args: GpuClusterArgs, workspace: Workspace) -> machinelearningservices.Compute:
+        from pulumi_azure_native import machinelearningservices
+
+        quota = azure_functions.build_quota_hook(
+            name,
+            azure_functions.Demand(
+                subscription_id=workspace.subscription_id,
+                location=workspace.location,
+                vm_size=vm_sizes.normalize(args.vm_size),
+                nodes=args.max_nodes,
+                low_priority=args.low_priority,
+            ),
+        )
+        made = workspace.args
+        return machinelearningservices.Compute(
+            f"{name}-cluster",
+            compute_name=_build_name(name, args, workspace),
+            resource_group_name=workspace.resource_group_name,
+            workspace_name=workspace.workspace_name,
+            location=workspace.location,
+            identity=machinelearningservices.ManagedServiceIdentityArgs(
+                type="UserAssigned", user_assigned_identities=[workspace.compute_identity.id]
+            ),
+            properties=_build_properties(args),
+            tags=args.tags if args.tags is not None else (made.tags if made is not None else {}),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                hooks=pulumi.ResourceHookBinding(before_create=[quota], before_update=[quota]),
+                import_=args.adopt,
+                ignore_changes=list(NOT_CHANGED_IN_PLACE) if args.adopt is not None else None,
+            ),
+        )
+
+    def _find(self, address: ClusterAddress) -> pulumi.Output[machinelearningservices.GetComputeResult]:
+        from pulumi_azure_native import machinelearningservices
+
+        return machinelearningservices.get_compute_output(
+            compute_name=address.cluster_name,
+            resource_group_name=self._workspace.resource_group_name,
+            workspace_name=self._workspace.workspace_name,
+            opts=pulumi.InvokeOutputOptions(parent=self),
+        )
+
+
+def _find_backend_problems() -> list[Problem]:
+    return [
+        Problem(
+            "compute", "is a GpuCluster, and trainings on Azure Machine Learning are not there yet; use LocalDocker"
+        )
+    ]
+
+
+def _build_name(name: str, args: GpuClusterArgs, workspace: Workspace) -> pulumi.Output[str]:
+    """The cluster's name, with all in its digest that Azure cannot change in place.
+
+    A cluster that was deleted and made again under its name kept its old size (Azure/azure-rest-api-specs#18889). Its
+    identity is the workspace's, so that it cannot be another one in the same workspace.
+    """
+    if args.adopt is not None:
+        return pulumi.Output.from_input(args.adopt.rpartition("/")[2])
+
+    def build(subnet_id: str | None) -> pulumi.Output[str]:
+        size = vm_sizes.normalize(args.vm_size).removeprefix("STANDARD_")
+        facts = [size, "low" if args.low_priority else "", (subnet_id or "").lower(), str(args.has_public_ip)]
+        return azure_place.build_name("compute", workspace.subscription_id, name, " ".join(filter(None, facts)))
+
+    return pulumi.Output.from_input(args.subnet_id).apply(build)
+
+
+def _build_properties(args: GpuClusterArgs) -> machinelearningservices.AmlComputeArgs:
+    from pulumi_azure_native import machinelearningservices
+
+    subnet = None if args.subnet_id is None else machinelearningservices.ResourceIdArgs(id=args.subnet_id)
+    return machinelearningservices.AmlComputeArgs(
+        compute_type=CLUSTER,
+        disable_local_auth=True,
+        properties=machinelearningservices.AmlComputePropertiesArgs(
+            enable_node_public_ip=args.has_public_ip,
+            remote_login_port_public_access="Disabled",
+            scale_settings=machinelearningservices.ScaleSettingsArgs(
+                max_node_count=args.max_nodes,
+                min_node_count=args.min_nodes,
+                node_idle_time_before_scale_down=f"PT{args.idle_seconds}S",
+            ),
+            subnet=subnet,
+            vm_priority="LowPriority" if args.low_priority else "Dedicated",
+            vm_size=vm_sizes.normalize(args.vm_size),
+        ),
+    )
+
+
+def _check_kind(name: str, properties: Mapping[str, Any]) -> Mapping[str, Any]:
+    kind = properties["computeType"]
+    if kind != CLUSTER:
+        raise pulumi.RunError(
+            f"{name}.cluster_name: is a compute of kind {kind}, no cluster; give the name of an {CLUSTER}"
+        )
+    return properties
+
+
+def _read(known: Mapping[str, Any], name: str) -> Any:
+    """``name`` of what the service answered; not known where it was not asked, as in a preview of a change."""
+    if pulumi.runtime.is_dry_run() and name not in known:
+        return pulumi.Output(set(), _resolve(None), _resolve(value=False))
+    return known[name]
+
+
+async def _resolve(value: Any) -> Any:
+    return value
