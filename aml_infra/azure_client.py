@@ -53,6 +53,7 @@ class AzureClient:
     def __init__(self, credential: TokenCredential, transport: HttpTransport[Any, Any] | None = None) -> None:
         from azure.core import PipelineClient
         from azure.core.pipeline import policies
+        from azure.core.pipeline.transport import RequestsTransport
         from azure.mgmt.core import ARMPipelineClient
         from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy, ARMHttpLoggingPolicy
 
@@ -68,13 +69,14 @@ class AzureClient:
                 ARMHttpLoggingPolicy(),
             ]
 
+        sender = transport or RequestsTransport(**azure_login.TIME_LIMITS)
         bearer = ARMChallengeAuthenticationPolicy(credential, f"{ENDPOINT}/.default")
         self._credential = credential
         self._manager: ARMPipelineClient[HttpRequest, HttpResponse] = ARMPipelineClient(
-            ENDPOINT, policies=build_policies(bearer), transport=transport
+            ENDPOINT, policies=build_policies(bearer), transport=sender
         )
         self._others: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(
-            ENDPOINT, policies=build_policies(), transport=transport
+            ENDPOINT, policies=build_policies(), transport=sender
         )
 
     def get(self, path: str, api_version: str) -> dict[str, Any] | None:

@@ -40,6 +40,9 @@ HINT = (
 AUDIENCE = "api://AzureADTokenExchange"
 """Whom a pipeline's token is for, where nothing else is said."""
 
+TIME_LIMITS: dict[str, Any] = {"connection_timeout": 10, "read_timeout": 60}
+"""Seconds; azure-core's own are five minutes, after which it tries again."""
+
 PUBLIC_CLOUD = ("", "public", "azurecloud", "azurepubliccloud")
 
 
@@ -55,22 +58,23 @@ def open_credential(environ: Mapping[str, str] = os.environ) -> TokenCredential:
     if cloud.lower() not in PUBLIC_CLOUD:
         raise BackendUnavailable(f"ARM_ENVIRONMENT is {cloud!r}; aml-infra knows Azure's public cloud only; unset it")
     if _is_true(environ, "ARM_USE_DEFAULT_AZURE_CREDENTIAL"):
-        return azure.identity.DefaultAzureCredential()
+        return azure.identity.DefaultAzureCredential(**TIME_LIMITS)
     if path := environ.get("ARM_CLIENT_CERTIFICATE_PATH"):
         tenant, client = _read_principal(environ, "ARM_CLIENT_CERTIFICATE_PATH")
         password = environ.get("ARM_CLIENT_CERTIFICATE_PASSWORD")
         try:
-            return azure.identity.CertificateCredential(tenant, client, path, password=password)
+            return azure.identity.CertificateCredential(tenant, client, path, password=password, **TIME_LIMITS)
         except (OSError, ValueError) as error:
             raise BackendUnavailable(f"ARM_CLIENT_CERTIFICATE_PATH: {path!r} cannot be read ({error})") from error
     if secret := environ.get("ARM_CLIENT_SECRET"):
-        return azure.identity.ClientSecretCredential(*_read_principal(environ, "ARM_CLIENT_SECRET"), secret)
+        tenant, client = _read_principal(environ, "ARM_CLIENT_SECRET")
+        return azure.identity.ClientSecretCredential(tenant, client, secret, **TIME_LIMITS)
     if _is_true(environ, "ARM_USE_OIDC"):
-        principal = _read_principal(environ, "ARM_USE_OIDC")
-        return azure.identity.ClientAssertionCredential(*principal, find_assertion(environ))
+        tenant, client = _read_principal(environ, "ARM_USE_OIDC")
+        return azure.identity.ClientAssertionCredential(tenant, client, find_assertion(environ), **TIME_LIMITS)
     if _is_true(environ, "ARM_USE_MSI"):
-        return azure.identity.ManagedIdentityCredential(client_id=environ.get("ARM_CLIENT_ID"))
-    return azure.identity.DefaultAzureCredential()
+        return azure.identity.ManagedIdentityCredential(client_id=environ.get("ARM_CLIENT_ID"), **TIME_LIMITS)
+    return azure.identity.DefaultAzureCredential(**TIME_LIMITS)
 
 
 def find_assertion(environ: Mapping[str, str], transport: HttpTransport[Any, Any] | None = None) -> Callable[[], str]:
@@ -101,7 +105,7 @@ def _request_token(url: str, secret: str, audience: str, transport: HttpTranspor
     from azure.core.rest import HttpRequest, HttpResponse
 
     client: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(
-        url, policies=[policies.RetryPolicy(retry_total=3)], transport=transport
+        url, policies=[policies.RetryPolicy(retry_total=3)], transport=transport, **TIME_LIMITS
     )
     request = HttpRequest(
         "GET",
