@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aml_infra.azure_client import AzureClient
-from aml_infra.errors import RequestRefused
+from aml_infra.errors import AccessDenied, RequestRefused
 
 API = "2025-12-01"
 COMPUTE_TYPE = "AmlCompute"
@@ -80,18 +80,24 @@ def read_demand(args: Mapping[str, Any]) -> Demand:
 def describe(client: AzureClient, demand: Demand) -> dict[str, Any]:
     """What ``demand`` needs and what there is, with the problem in words (empty if there is none).
 
+    What this account may not see is no problem but a note: whoever has rights on one resource group may well make a
+    cluster there, and may not see the subscription's quota.
+
     Raises:
-        AccessDenied: this account may not see the quota.
         BackendUnavailable: Azure does not answer.
         RequestRefused: Azure refuses, or has no such location.
     """
     root = (
         f"/subscriptions/{demand.subscription}/providers/Microsoft.MachineLearningServices/locations/{demand.location}"
     )
-    sizes = client.list(f"{root}/vmSizes", API)
+    try:
+        sizes = client.list(f"{root}/vmSizes", API)
+        usages = client.list(f"{root}/usages", API)
+    except AccessDenied as error:
+        return _build_result(note=f"whether the quota is enough is not known: {error}")
     if not sizes:
         raise RequestRefused(f"Azure ML has no VM sizes in location {demand.location!r}; check its name")
-    return explain(demand, sizes, client.list(f"{root}/usages", API))
+    return explain(demand, sizes, usages)
 
 
 def explain(demand: Demand, sizes: Iterable[Mapping[str, Any]], usages: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -182,7 +188,7 @@ def _explain_unknown(demand: Demand, names: list[str]) -> str:
 
 
 def _build_result(
-    *, family: str = "", cores: int = 0, quota: Quota | None = None, problem: str, note: str = ""
+    *, family: str = "", cores: int = 0, quota: Quota | None = None, problem: str = "", note: str = ""
 ) -> dict[str, Any]:
     return {
         "family": family,

@@ -182,6 +182,17 @@ def test_the_service_is_asked_for_sizes_and_all_pages_of_usages(azure: Transport
 def test_a_location_that_is_not_there_is_told(azure: Transport) -> None:
     """By its name."""
     azure.expect("GET", f"{ROOT}/vmSizes?api-version=2025-12-01", status=404)
+    azure.expect("GET", f"{ROOT}/usages?api-version=2025-12-01", status=404)
 
     with pytest.raises(RequestRefused, match="no VM sizes in location 'westeurope'"):
         quota.describe(AzureClient(Credential(), azure), DEMAND)
+
+
+def test_a_quota_that_may_not_be_seen_is_noted(azure: Transport) -> None:
+    """It is a right on the subscription, which whoever makes a cluster need not have."""
+    azure.expect("GET", f"{ROOT}/vmSizes?api-version=2025-12-01", status=403)
+
+    found = quota.describe(AzureClient(Credential(), azure), DEMAND)
+
+    assert found["problem"] == ""
+    assert found["note"].startswith("whether the quota is enough is not known: this account may not do that in Azure")

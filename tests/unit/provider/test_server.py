@@ -2,60 +2,22 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import json
 import pathlib
 from collections.abc import Iterator
-from typing import Any
 
 import grpc
 import pytest
-from google.protobuf import empty_pb2
-from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2, provider_pb2_grpc, status_pb2
+from pulumi.runtime.proto import provider_pb2, status_pb2
 
 from aml_infra import naming
 from aml_infra.provider import server, wire
 from aml_infra.provider.lifecycle import Interruption
 from aml_infra.provider.training_runs import TrainingRuns
 from aml_infra.provider.wire import UNKNOWN
+from tests.unit.provider.plugin import Plugin, open_plugin
 
 URN = "urn:pulumi:test::project::aml-infra:index:TrainingRun::train"
-
-
-class Engine(engine_pb2_grpc.EngineServicer):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.messages: list[tuple[str, str]] = []
-
-    def Log(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:  # noqa: N802
-        self.messages.append((request.urn, request.message))
-        return empty_pb2.Empty()
-
-
-class Plugin:
-    """The plugin, its engine, and a client that speaks to it as the engine does.
-
-    Attributes:
-        stub: the client.
-        engine: what the plugin tells.
-        given: inputs that are right.
-        imported: options of the backend where nothing says which one, as at an import.
-    """
-
-    def __init__(self, stub: provider_pb2_grpc.ResourceProviderStub, engine: Engine, given: dict[str, Any]) -> None:
-        self.stub = stub
-        self.engine = engine
-        self.given = given
-
-    def check(self, **changes: Any) -> Any:
-        """``Check`` of the given inputs with changes."""
-        news = wire.encode({**self.given, **changes})
-        return self.stub.Check(provider_pb2.CheckRequest(urn=URN, news=news))
-
-    def create(self, inputs: Any, *, preview: bool = False) -> Any:
-        """``Create``."""
-        return self.stub.Create(provider_pb2.CreateRequest(urn=URN, properties=inputs, preview=preview))
 
 
 @pytest.fixture
@@ -72,24 +34,9 @@ def plugin(tmp_path: pathlib.Path) -> Iterator[Plugin]:
         "backend": "fake",
         "backendOptions": {"data_folder": str(tmp_path / "data"), "script": json.dumps(script)},
     }
-    engine = Engine()
-    threads = concurrent.futures.ThreadPoolExecutor(4)
-    listening = grpc.server(threads)
-    engine_pb2_grpc.add_EngineServicer_to_server(engine, listening)
-    serving = grpc.server(threads)
-    ports = [each.add_insecure_port("127.0.0.1:0") for each in (listening, serving)]
-    listening.start()
-    with grpc.insecure_channel(f"127.0.0.1:{ports[0]}") as to_engine:
-        interruption = Interruption()
-        types = {naming.RUN_TYPE: TrainingRuns(interruption)}
-        servicer = server.Servicer(types, interruption, engine_pb2_grpc.EngineStub(to_engine))
-        provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, serving)
-        serving.start()
-        with grpc.insecure_channel(f"127.0.0.1:{ports[1]}") as to_plugin:
-            yield Plugin(provider_pb2_grpc.ResourceProviderStub(to_plugin), engine, given)
-        serving.stop(0).wait()
-    listening.stop(0).wait()
-    threads.shutdown()
+    interruption = Interruption()
+    with open_plugin({naming.RUN_TYPE: TrainingRuns(interruption)}, interruption, URN, given) as plugin:
+        yield plugin
 
 
 def read_failure(error: grpc.RpcError) -> provider_pb2.ErrorResourceInitFailed:
