@@ -203,7 +203,8 @@ class Workspace(pulumi.ComponentResource):
                 self,
             )
         client = self._find_client()
-        self.subscription_id = client.apply(lambda known: known.subscription_id)
+        workspace_creation.check_login(self._name, args, client)
+        self.subscription_id = pulumi.Output.from_input(client.subscription_id)
         group_id = workspace_creation.make_group(self, self._name, args, self.subscription_id)
         self.location = pulumi.Output.from_input(args.location)
         self._place = self._find_place(group_id, args.tags)
@@ -220,14 +221,15 @@ class Workspace(pulumi.ComponentResource):
     def _attach(self, address: WorkspaceAddress) -> None:
         from pulumi_azure_native import machinelearningservices
 
-        client = self._find_client()
-        self.subscription_id = client.apply(
-            lambda known: _check_subscription(self._name, address, known.subscription_id)
-        )
+        current, given = self._find_client().subscription_id, address.subscription_id
+        if given is not None and given.lower() != current.lower():
+            fix = f"run `pulumi config set azure-native:subscriptionId {given}`, or give a provider for it in opts"
+            problem = Problem("subscription_id", f"is {given!r}, and Pulumi works in {current!r}; {fix}")
+            validation.raise_for([problem.under(self._name)])
+        self.subscription_id = pulumi.Output.from_input(current)
         found = machinelearningservices.get_workspace_output(
             resource_group_name=address.resource_group,
-            # In another subscription, there may be another one of that name.
-            workspace_name=self.subscription_id.apply(lambda _: address.workspace_name),
+            workspace_name=address.workspace_name,
             opts=pulumi.InvokeOutputOptions(parent=self),
         )
         self.location = found.apply(lambda known: str(known.location))
@@ -242,10 +244,11 @@ class Workspace(pulumi.ComponentResource):
         self.identity_principal_id = found.apply(find_identity)
         self._describe(found)
 
-    def _find_client(self) -> pulumi.Output[authorization.GetClientConfigResult]:
+    def _find_client(self) -> authorization.GetClientConfigResult:
         from pulumi_azure_native import authorization
 
-        return authorization.get_client_config_output(opts=pulumi.InvokeOutputOptions(parent=self))
+        # Asked at once, as what is wrong with the login is told before anything is made.
+        return authorization.get_client_config(opts=pulumi.InvokeOptions(parent=self))
 
     def _find_place(self, group_id: pulumi.Output[str], tags: Mapping[str, str]) -> Place:
         return Place(
@@ -292,15 +295,6 @@ def find_identity(found: machinelearningservices.GetWorkspaceResult) -> str:
     assigned = identity.user_assigned_identities or {}
     ids = {key.lower(): value.principal_id for key, value in assigned.items()}
     return str(ids.get(primary) or identity.principal_id or "")
-
-
-def _check_subscription(name: str, address: WorkspaceAddress, current: str) -> str:
-    given = address.subscription_id
-    if given is not None and given.lower() != current.lower():
-        fix = f"run `pulumi config set azure-native:subscriptionId {given}`, or give a provider for it in opts"
-        found = f"is {given!r}, and Pulumi works in {current!r}; {fix}"
-        validation.raise_for([Problem(f"{name}.subscription_id", found)])
-    return current
 
 
 def _find_optional(known: str | None) -> str | None:

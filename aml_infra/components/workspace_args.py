@@ -44,9 +44,9 @@ LONGEST_TAG_VALUE = 256
 
 _HOST = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+")
 _PORTS = re.compile(r"\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*")
-_GROUP = r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network"
-_SUBNET_ID = re.compile(rf"{_GROUP}/virtualNetworks/[^/]+/subnets/[^/]+", re.IGNORECASE)
-_ZONE_ID = re.compile(rf"{_GROUP}/privateDnsZones/[^/]+", re.IGNORECASE)
+_GROUP = r"/subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers/Microsoft\.Network"
+_SUBNET_ID = re.compile(rf"{_GROUP}/virtualNetworks/[^/\s]+/subnets/[^/\s]+", re.IGNORECASE)
+_ZONE_ID = re.compile(rf"{_GROUP}/privateDnsZones/[^/\s]+", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

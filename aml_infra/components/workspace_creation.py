@@ -88,14 +88,14 @@ def make_group(
     return after(group, group_id)
 
 
-def make_all(place: Place, args: WorkspaceArgs, client: pulumi.Output[authorization.GetClientConfigResult]) -> Creation:
+def make_all(place: Place, args: WorkspaceArgs, client: authorization.GetClientConfigResult) -> Creation:
     """The workspace, and all that belongs to it."""
-    creation = _make_workspace(place, args, client.apply(lambda known: known.tenant_id))
+    creation = _make_workspace(place, args, client.tenant_id)
     workspace, account, vault = creation.workspace, creation.account, creation.vault
     principal_id = creation.identity.principal_id
     grant(place, "identity", "workspace", "Contributor", scope=workspace.id, principal_id=principal_id)
     scopes = {"workspace": workspace.id, "storage": account.id}
-    for who, (object_id, principal_type) in _list_contributors(place, args, client).items():
+    for who, (object_id, principal_type) in _list_contributors(args, client).items():
         for what, role in CONTRIBUTOR_ROLES.items():
             grant(
                 place,
@@ -130,7 +130,7 @@ def make_all(place: Place, args: WorkspaceArgs, client: pulumi.Output[authorizat
     return creation
 
 
-def _make_workspace(place: Place, args: WorkspaceArgs, tenant_id: pulumi.Output[str]) -> Creation:
+def _make_workspace(place: Place, args: WorkspaceArgs, tenant_id: str) -> Creation:
     workspace_name = pulumi.Output.from_input(args.workspace_name or place.build_name("workspace"))
     workspace_id = place.build_id(WORKSPACES, workspace_name)
     account = workspace_dependencies.make_storage(place, args, workspace_id=workspace_id, tenant_id=tenant_id)
@@ -224,19 +224,17 @@ def after(resource: pulumi.Resource, value: pulumi.Output[str]) -> pulumi.Output
     return pulumi.Output.all(value, resource.urn).apply(lambda known: str(known[0]))
 
 
-def _list_contributors(
-    place: Place, args: WorkspaceArgs, client: pulumi.Output[authorization.GetClientConfigResult]
-) -> dict[str, tuple[pulumi.Input[str], pulumi.Input[str]]]:
-    """Object id and type of each contributor."""
-    if args.contributors is not None:
-        return {who: (principal.object_id, principal.type) for who, principal in args.contributors.items()}
-    object_id = client.apply(lambda known: _check_object_id(place.name, known.object_id))
-    principal_type = client.apply(lambda known: role_assignments.find_principal_type(known.client_id))
-    return {"deployer": (object_id, principal_type)}
-
-
-def _check_object_id(name: str, object_id: str) -> str:
-    if not object_id:
+def check_login(name: str, args: WorkspaceArgs, client: authorization.GetClientConfigResult) -> None:
+    """Raises ``InvalidInput`` if whoever is logged in cannot be a contributor, and there is no other."""
+    if args.contributors is None and not client.object_id:
         fix = "list who may train in the workspace, or {} for nobody"
         validation.raise_for([Problem(f"{name}.contributors", f"is missing, and the login has no object id; {fix}")])
-    return object_id
+
+
+def _list_contributors(
+    args: WorkspaceArgs, client: authorization.GetClientConfigResult
+) -> dict[str, tuple[pulumi.Input[str], str]]:
+    """Object id and type of each contributor."""
+    if args.contributors is None:
+        return {"deployer": (client.object_id, role_assignments.find_principal_type(client.client_id))}
+    return {who: (principal.object_id, principal.type) for who, principal in args.contributors.items()}

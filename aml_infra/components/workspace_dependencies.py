@@ -24,7 +24,7 @@ RECOVERABLE_DAYS = 7
 
 
 def make_storage(
-    place: Place, args: WorkspaceArgs, *, workspace_id: pulumi.Output[str], tenant_id: pulumi.Output[str]
+    place: Place, args: WorkspaceArgs, *, workspace_id: pulumi.Output[str], tenant_id: str
 ) -> storage.StorageAccount:
     """The storage account: access by role only, and recovery of deleted blobs."""
     from pulumi_azure_native import storage
@@ -69,7 +69,7 @@ def make_storage(
     return account
 
 
-def make_vault(place: Place, args: WorkspaceArgs, *, tenant_id: pulumi.Output[str]) -> keyvault.Vault:
+def make_vault(place: Place, args: WorkspaceArgs, *, tenant_id: str) -> keyvault.Vault:
     """The key vault: access by role only, recoverable, and closed but for Azure's own services."""
     from pulumi_azure_native import keyvault
 

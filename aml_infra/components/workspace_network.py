@@ -60,7 +60,8 @@ def make_endpoint(
                 name=target.part, group_ids=[target.group_id], private_link_service_id=target.resource_id
             )
         ],
-        subnet=network.SubnetArgs(id=subnet_id),
+        # As a dictionary, since the class adds settings of the subnet itself, which is not ours.
+        subnet={"id": subnet_id},
         tags=place.tags,
         opts=pulumi.ResourceOptions(parent=place.parent),
     )
