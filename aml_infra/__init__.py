@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from aml_infra.components.compute_target import ComputeTarget
     from aml_infra.components.local_docker import LocalDocker, LocalDockerArgs
     from aml_infra.components.registry import Registry
+    from aml_infra.components.role_assignments import Principal
     from aml_infra.components.training_image import TrainingImage
     from aml_infra.components.training_image_args import TrainingImageArgs
     from aml_infra.components.training_job import TrainingJob, TrainingJobArgs
     from aml_infra.components.validation import Args, validate
+    from aml_infra.components.workspace import Workspace
+    from aml_infra.components.workspace_args import OutboundRule, WorkspaceArgs
     from aml_infra.errors import AmlInfraError, InvalidInput, Problem
     from aml_infra.training_run import DataInput, Distribution, TrainingRun, TrainingRunArgs
 
@@ -31,6 +34,8 @@ __all__ = [
     "InvalidInput",
     "LocalDocker",
     "LocalDockerArgs",
+    "OutboundRule",
+    "Principal",
     "Problem",
     "Registry",
     "TrainingImage",
@@ -39,6 +44,8 @@ __all__ = [
     "TrainingJobArgs",
     "TrainingRun",
     "TrainingRunArgs",
+    "Workspace",
+    "WorkspaceArgs",
     "validate",
 ]
 
@@ -51,6 +58,8 @@ _MODULES = {
     "InvalidInput": "aml_infra.errors",
     "LocalDocker": "aml_infra.components.local_docker",
     "LocalDockerArgs": "aml_infra.components.local_docker",
+    "OutboundRule": "aml_infra.components.workspace_args",
+    "Principal": "aml_infra.components.role_assignments",
     "Problem": "aml_infra.errors",
     "Registry": "aml_infra.components.registry",
     "TrainingImage": "aml_infra.components.training_image",
@@ -59,6 +68,8 @@ _MODULES = {
     "TrainingJobArgs": "aml_infra.components.training_job",
     "TrainingRun": "aml_infra.training_run",
     "TrainingRunArgs": "aml_infra.training_run",
+    "Workspace": "aml_infra.components.workspace",
+    "WorkspaceArgs": "aml_infra.components.workspace_args",
     "validate": "aml_infra.components.validation",
 }
 

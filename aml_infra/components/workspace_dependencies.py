@@ -52,7 +52,7 @@ def make_storage(
             default_action=storage.DefaultAction.ALLOW if args.public_network_access else storage.DefaultAction.DENY,
             resource_access_rules=None if args.public_network_access else rules,
         ),
-        public_network_access="Enabled",
+        public_network_access="Enabled" if args.public_network_access else "Disabled",
         tags=place.tags,
         opts=pulumi.ResourceOptions(parent=place.parent),
     )
@@ -64,7 +64,8 @@ def make_storage(
         resource_group_name=place.group,
         container_delete_retention_policy=kept,
         delete_retention_policy=kept,
-        opts=pulumi.ResourceOptions(parent=place.parent),
+        # The workspace allows its studio to read from the browser.
+        opts=pulumi.ResourceOptions(parent=place.parent, ignore_changes=["cors"]),
     )
     return account
 

@@ -26,6 +26,18 @@ def build_group_id(name: str) -> str:
     return f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{name}"
 
 
+EXISTING_WORKSPACE: dict[str, Any] = {
+    "id": f"{build_group_id('rg-pets')}/providers/Microsoft.MachineLearningServices/workspaces/pets",
+    "location": "northeurope",
+    "tenantId": TENANT,
+    "storageAccount": f"{build_group_id('rg-pets')}/providers/Microsoft.Storage/storageAccounts/petsdata",
+    "keyVault": f"{build_group_id('rg-pets')}/providers/Microsoft.KeyVault/vaults/kv-pets",
+    "discoveryUrl": "https://northeurope.api.azureml.ms/discovery",
+    "mlFlowTrackingUri": "azureml://northeurope.api.azureml.ms/mlflow/v1.0",
+    "identity": {"type": "SystemAssigned", "principalId": "the system's"},
+}
+"""What Azure says of a workspace that was there before."""
+
 WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
 
 IDS: dict[str, Callable[[Inputs], str]] = {

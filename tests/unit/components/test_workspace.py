@@ -13,7 +13,7 @@ from aml_infra.components.role_assignments import Principal
 from aml_infra.components.workspace import Workspace
 from aml_infra.components.workspace_args import ZONES, OutboundRule, WorkspaceArgs
 from aml_infra.errors import InvalidInput
-from tests.unit.components.azure_resources import SUBSCRIPTION, TENANT, USER, build_group_id
+from tests.unit.components.azure_resources import EXISTING_WORKSPACE, SUBSCRIPTION, TENANT, USER, build_group_id
 from tests.unit.components.engine import Engine
 
 NETWORK = "/subscriptions/s/resourceGroups/hub/providers/Microsoft.Network"
@@ -24,16 +24,7 @@ RULES = {
 }
 EXISTING = f"{build_group_id('rg-pets')}/providers/Microsoft.MachineLearningServices/workspaces/pets"
 STORAGE = f"{build_group_id('rg-pets')}/providers/Microsoft.Storage/storageAccounts/petsdata"
-FOUND = {
-    "id": EXISTING,
-    "location": "northeurope",
-    "tenantId": TENANT,
-    "storageAccount": STORAGE,
-    "keyVault": f"{build_group_id('rg-pets')}/providers/Microsoft.KeyVault/vaults/kv-pets",
-    "discoveryUrl": "https://northeurope.api.azureml.ms/discovery",
-    "mlFlowTrackingUri": "azureml://northeurope.api.azureml.ms/mlflow/v1.0",
-    "identity": {"type": "SystemAssigned", "principalId": "the system's"},
-}
+FOUND = EXISTING_WORKSPACE
 
 Requests = dict[str, Any]
 

@@ -8,6 +8,7 @@ import pulumi
 import pytest
 from pulumi.runtime import settings as pulumi_settings
 
+from tests.unit.components.azure_resources import EXISTING_WORKSPACE, SUBSCRIPTION
 from tests.unit.components.conftest import buildx
 from tests.unit.components.engine import BASE_DIGEST, RUN, Engine
 from tests.unit.stacks.conftest import secure_values, settings, stacks_folder
@@ -20,6 +21,9 @@ FILES = {
     "training/evaluate.py": "print(2)\n",
     "data/digits.csv": "1,2\n",
     "requirements.txt": "fastai==2.8.7\n",
+    "config.json": json.dumps(
+        {"subscription_id": SUBSCRIPTION, "resource_group": "rg-pets", "workspace_name": "pets"}, indent=4
+    ),
 }
 """The project that the programs of the documentation stand in."""
 
@@ -44,7 +48,9 @@ class FinishedEngine(Engine):
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch, buildx: pathlib.Path) -> Engine:
     """A fresh engine, with buildx installed and the stack's configuration set."""
-    engine = FinishedEngine(images={"debian:bookworm-slim": BASE_DIGEST})
+    engine = FinishedEngine(
+        images={"debian:bookworm-slim": BASE_DIGEST}, workspaces={"rg-pets/pets": EXISTING_WORKSPACE}
+    )
     pulumi.runtime.set_mocks(engine, project="aml-infra", stack="test")
     monkeypatch.setattr(pulumi_settings.SETTINGS, "callbacks", engine, raising=False)
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps(CONFIG))

@@ -12,7 +12,7 @@ from tests.unit.components.engine import Engine
 from tests.unit.docs import documents
 from tests.unit.docs.conftest import FILES
 
-GUIDES = ["docs/design.md", "docs/backends.md", "docs/reference.md"]
+GUIDES = ["docs/design.md", "docs/backends.md", "docs/reference.md", "docs/security.md"]
 PROGRAMS = [
     pytest.param(name, block, id=f"{name}:{block.line}")
     for name in GUIDES

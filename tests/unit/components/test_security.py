@@ -1,0 +1,443 @@
+"""One test for each row of docs/security.md, on what is sent to Azure."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from aml_infra.components import role_assignments
+from aml_infra.components.role_assignments import Principal
+from aml_infra.components.workspace import Workspace
+from aml_infra.components.workspace_args import ZONES, OutboundRule, WorkspaceArgs
+from tests.unit.components.azure_resources import TENANT, USER
+from tests.unit.components.engine import Engine
+from tests.unit.docs import documents
+
+TEXT = documents.read("docs/security.md")
+NETWORK = "/subscriptions/s/resourceGroups/hub/providers/Microsoft.Network"
+SUBNET = f"{NETWORK}/virtualNetworks/hub/subnets/ml"
+TESTS: dict[str, str] = {}
+"""The argument that each test says changes the setting, by the row that it is about."""
+
+Test = Callable[..., None]
+Made = Mapping[str, Any]
+
+
+def row(setting: str, argument: str = "") -> Callable[[Test], Test]:
+    """Says which row of the table a test is about, and which argument it tries."""
+    assert setting not in TESTS
+    TESTS[setting] = argument
+    return lambda test: test
+
+
+@pytest.fixture
+def make(engine: Engine) -> Callable[..., Made]:
+    """Makes a workspace called ``pets``; gives the inputs of each resource, by its name without that."""
+
+    def make_workspace(**given: Any) -> Made:
+        def program() -> None:
+            _ = Workspace("pets", WorkspaceArgs(**{"location": "westeurope", **given})).compute_identity
+
+        engine.resources.clear()
+        engine.run(program)
+        return {resource.name.removeprefix("pets-"): resource.inputs for resource in engine.resources}
+
+    return make_workspace
+
+
+def list_grants(made: Made, principal: str) -> set[tuple[str, str]]:
+    """Every role that a principal gets, with the type of the resource that it is for."""
+    names = {role_id: role for role, role_id in role_assignments.ROLES.items()}
+    return {
+        (names[inputs["roleDefinitionId"].rpartition("/")[2]], inputs["scope"].split("/")[-2])
+        for inputs in made.values()
+        if "roleDefinitionId" in inputs and inputs["principalId"] == principal
+    }
+
+
+def test_each_row_has_a_test() -> None:
+    """And the other way round, with the argument that changes it."""
+    rows = [cells for table in documents.list_tables(TEXT) for cells in table]
+
+    assert [(cells["setting"], documents.unquote(cells["argument"])) for cells in rows] == list(TESTS.items())
+
+
+def test_the_arguments_exist() -> None:
+    """Each that a row or the text names."""
+    fields = {field.name for field in dataclasses.fields(WorkspaceArgs)}
+
+    assert {argument for argument in TESTS.values() if argument} <= fields
+    assert set(re.findall(r"`([a-z]+_[a-z_]+)", TEXT)) - fields == set()
+
+
+@row("access from the internet", "public_network_access")
+def test_workspace_public_access(make: Callable[..., Made]) -> None:
+    """Off, unless it is allowed."""
+    assert make()["workspace"]["publicNetworkAccess"] == "Disabled"
+    assert make(public_network_access=True)["workspace"]["publicNetworkAccess"] == "Enabled"
+
+
+@row("private endpoint", "private_endpoint_subnet_id")
+def test_private_endpoints(make: Callable[..., Made]) -> None:
+    """For all that whoever works in the workspace must reach, if there is a subnet."""
+    assert [name for name in make() if name.endswith("-endpoint")] == []
+
+    made = make(private_endpoint_subnet_id=SUBNET)
+
+    groups = {
+        name: [connection["groupIds"] for connection in inputs["privateLinkServiceConnections"]]
+        for name, inputs in made.items()
+        if name.endswith("-endpoint")
+    }
+    assert groups == {
+        "workspace-endpoint": [["amlworkspace"]],
+        "blob-endpoint": [["blob"]],
+        "file-endpoint": [["file"]],
+        "vault-endpoint": [["vault"]],
+    }
+    assert all(made[name]["subnet"] == {"id": SUBNET} for name in groups)
+
+
+@row("private DNS zones", "private_dns_zone_ids")
+def test_private_dns_zones(make: Callable[..., Made]) -> None:
+    """Each endpoint is in its own."""
+    zones = [f"{NETWORK}/privateDnsZones/{zone}" for zone in ZONES]
+
+    made = make(private_endpoint_subnet_id=SUBNET, private_dns_zone_ids=zones)
+
+    registered = {
+        zone["privateDnsZoneId"].rpartition("/")[2]: name.removesuffix("-zones")
+        for name, inputs in made.items()
+        for zone in inputs.get("privateDnsZoneConfigs", [])
+    }
+    assert registered == ZONES
+
+
+@row("managed network", "managed_network")
+def test_managed_network(make: Callable[..., Made]) -> None:
+    """There is one, unless it is disabled."""
+    choices = ("allow_internet_outbound", "allow_only_approved_outbound", "disabled")
+    modes = [make(managed_network=choice)["workspace"]["managedNetwork"]["isolationMode"] for choice in choices]
+
+    assert modes == ["AllowInternetOutbound", "AllowOnlyApprovedOutbound", "Disabled"]
+    assert make()["workspace"]["managedNetwork"]["isolationMode"] == "AllowInternetOutbound"
+
+
+@row("outbound rules", "outbound_rules")
+def test_outbound_rules(make: Callable[..., Made]) -> None:
+    """Only those that are given."""
+    rules = {
+        "storage": OutboundRule(resource_id="/some/storage", subresource="blob"),
+        "pypi": OutboundRule(fqdn="pypi.org"),
+        "apps": OutboundRule(service_tag="AppService", port_ranges="80,443", protocol="TCP"),
+    }
+
+    made = make(managed_network="allow_only_approved_outbound", outbound_rules=rules)
+
+    kinds = {name: inputs["properties"]["type"] for name, inputs in made.items() if name.startswith("rule-")}
+    assert kinds == {"rule-storage": "PrivateEndpoint", "rule-pypi": "FQDN", "rule-apps": "ServiceTag"}
+
+
+@row("access to datastores")
+def test_datastores(make: Callable[..., Made]) -> None:
+    """No key is kept anywhere."""
+    assert make()["workspace"]["systemDatastoresAuthMode"] == "Identity"
+
+
+@row("identity of the workspace")
+def test_identity(make: Callable[..., Made]) -> None:
+    """One of its own, which it works with."""
+    workspace = make()["workspace"]
+
+    identity = workspace["primaryUserAssignedIdentity"]
+    assert identity.endswith("/Microsoft.ManagedIdentity/userAssignedIdentities/pets-test-tl5s5l7r3n")
+    assert workspace["identity"] == {"type": "UserAssigned", "userAssignedIdentities": [identity]}
+
+
+@row("roles of the identity")
+def test_identity_roles(make: Callable[..., Made]) -> None:
+    """On what belongs to the workspace, and neither on the group nor on the subscription."""
+    granted = list_grants(make(private_endpoint_subnet_id=SUBNET), "principal of pets-test-tl5s5l7r3n")
+
+    assert granted == {
+        ("Contributor", "workspaces"),
+        ("Contributor", "storageAccounts"),
+        ("Storage Blob Data Contributor", "storageAccounts"),
+        ("Storage File Data Privileged Contributor", "storageAccounts"),
+        ("Contributor", "vaults"),
+        ("Key Vault Administrator", "vaults"),
+        ("Contributor", "components"),
+        ("Reader", "privateEndpoints"),
+    }
+
+
+@row("type of principals", "contributors")
+def test_principal_types(make: Callable[..., Made]) -> None:
+    """Azure would guess, and fail on those that are new."""
+    made = make(contributors={"team": Principal(object_id=USER, type="Group")})
+
+    types = {
+        (inputs["principalId"] == USER, inputs["principalType"])
+        for inputs in made.values()
+        if "roleDefinitionId" in inputs
+    }
+    assert types == {(True, "Group"), (False, "ServicePrincipal")}
+
+
+@row("who may train", "contributors")
+def test_contributors(make: Callable[..., Made]) -> None:
+    """They may neither change the workspace nor read its secrets."""
+    roles = {("AzureML Data Scientist", "workspaces"), ("Storage Blob Data Contributor", "storageAccounts")}
+    other = "cccccccc-0000-0000-0000-000000000001"
+
+    assert list_grants(make(), USER) == roles
+    listed = make(contributors={"ada": Principal(object_id=other)})
+    assert (list_grants(listed, other), list_grants(listed, USER)) == (roles, set())
+
+
+@row("identity of computes")
+def test_compute_identity(make: Callable[..., Made]) -> None:
+    """Code that is trained with is not to be trusted with more."""
+    granted = list_grants(make(), "principal of pets-compute-test-afceioluer")
+
+    assert granted == {("Storage Blob Data Contributor", "storageAccounts")}
+
+
+@row("high business impact", "high_business_impact")
+def test_high_business_impact(make: Callable[..., Made]) -> None:
+    """It is always said."""
+    assert make()["workspace"]["hbiWorkspace"] is False
+    assert make(high_business_impact=True)["workspace"]["hbiWorkspace"] is True
+
+
+@row("API of version 1")
+def test_legacy_mode(make: Callable[..., Made]) -> None:
+    """Off."""
+    assert make()["workspace"]["v1LegacyMode"] is False
+
+
+def check_diagnostics(made: Made, name: str, resource_id: str) -> None:
+    """All logs and metrics of a resource go to Log Analytics."""
+    setting = made[f"{name}-diagnostics"]
+    assert setting["resourceUri"].endswith(resource_id)
+    assert setting["logs"] == [{"categoryGroup": "allLogs", "enabled": True}]
+    assert setting["metrics"] == [{"category": "AllMetrics", "enabled": True}]
+    assert setting["workspaceId"].endswith("/Microsoft.OperationalInsights/workspaces/pets-test-tl5s5l7r3n")
+
+
+@row("logs and metrics of the workspace")
+def test_workspace_diagnostics(make: Callable[..., Made]) -> None:
+    """Who did what."""
+    check_diagnostics(make(), "workspace", "/Microsoft.MachineLearningServices/workspaces/pets-test-tl5s5l7r3n")
+
+
+@row("tags", "tags")
+def test_tags(make: Callable[..., Made]) -> None:
+    """What has a bill has a tag."""
+    made = make(tags={"team": "vision"}, private_endpoint_subnet_id=SUBNET)
+
+    tagged = {name for name, inputs in made.items() if inputs.get("tags") == {"team": "vision"}}
+    assert tagged == {
+        "group",
+        "storage",
+        "vault",
+        "logs",
+        "insights",
+        "identity",
+        "compute-identity",
+        "workspace",
+        "workspace-endpoint",
+        "blob-endpoint",
+        "file-endpoint",
+        "vault-endpoint",
+    }
+
+
+@row("account keys")
+def test_account_keys(make: Callable[..., Made]) -> None:
+    """Nobody can use one, so nobody can lose one."""
+    assert make(public_network_access=True)["storage"]["allowSharedKeyAccess"] is False
+
+
+@row("anonymous blobs")
+def test_anonymous_blobs(make: Callable[..., Made]) -> None:
+    """Also not where the account can be reached from the internet."""
+    assert make(public_network_access=True)["storage"]["allowBlobPublicAccess"] is False
+
+
+@row("least TLS version")
+def test_tls(make: Callable[..., Made]) -> None:
+    """Older ones are refused."""
+    assert make()["storage"]["minimumTlsVersion"] == "TLS1_2"
+
+
+@row("HTTPS only")
+def test_https(make: Callable[..., Made]) -> None:
+    """Nothing in plain text."""
+    assert make()["storage"]["enableHttpsTrafficOnly"] is True
+
+
+@row("double encryption")
+def test_double_encryption(make: Callable[..., Made]) -> None:
+    """It can be chosen only when the account is made."""
+    assert make()["storage"]["encryption"] == {
+        "keySource": "Microsoft.Storage",
+        "requireInfrastructureEncryption": True,
+    }
+
+
+@row("firewall of the storage", "public_network_access")
+def test_storage_firewall(make: Callable[..., Made]) -> None:
+    """The workspace that may pass is this one."""
+    made = make()
+
+    workspace = made["workspace-diagnostics"]["resourceUri"]
+    assert made["storage"]["networkRuleSet"] == {
+        "bypass": "AzureServices",
+        "defaultAction": "Deny",
+        "resourceAccessRules": [{"resourceId": workspace, "tenantId": TENANT}],
+    }
+    assert make(public_network_access=True)["storage"]["networkRuleSet"] == {
+        "bypass": "AzureServices",
+        "defaultAction": "Allow",
+    }
+
+
+@row("the storage from the internet", "public_network_access")
+def test_storage_public_access(make: Callable[..., Made]) -> None:
+    """As the workspace."""
+    assert make()["storage"]["publicNetworkAccess"] == "Disabled"
+    assert make(public_network_access=True)["storage"]["publicNetworkAccess"] == "Enabled"
+
+
+@row("copies to other tenants")
+def test_cross_tenant_replication(make: Callable[..., Made]) -> None:
+    """Not by replication."""
+    assert make()["storage"]["allowCrossTenantReplication"] is False
+
+
+@row("local users")
+def test_local_users(make: Callable[..., Made]) -> None:
+    """They would have passwords."""
+    assert make()["storage"]["isLocalUserEnabled"] is False
+
+
+@row("default authorization in the portal")
+def test_default_authorization(make: Callable[..., Made]) -> None:
+    """The portal tries no keys."""
+    assert make()["storage"]["defaultToOAuthAuthentication"] is True
+
+
+@row("deleted blobs and containers")
+def test_deleted_blobs(make: Callable[..., Made]) -> None:
+    """Both alike."""
+    blobs = make()["blobs"]
+
+    kept = {"enabled": True, "days": 7}
+    assert (blobs["deleteRetentionPolicy"], blobs["containerDeleteRetentionPolicy"]) == (kept, kept)
+
+
+@row("redundancy", "storage_redundancy")
+def test_redundancy(make: Callable[..., Made]) -> None:
+    """In one data centre, unless more is paid for."""
+    assert make()["storage"]["sku"] == {"name": "Standard_LRS"}
+    assert make(storage_redundancy="Standard_GZRS")["storage"]["sku"] == {"name": "Standard_GZRS"}
+
+
+@row("logs and metrics of blobs")
+def test_blob_diagnostics(make: Callable[..., Made]) -> None:
+    """Who read what."""
+    check_diagnostics(make(), "blobs", "/Microsoft.Storage/storageAccounts/petstesttl5s5l7r3n/blobServices/default")
+
+
+@row("access to secrets")
+def test_vault_roles(make: Callable[..., Made]) -> None:
+    """Access policies would be wiped when the vault is deployed again."""
+    vault = make()["vault"]["properties"]
+
+    assert vault["enableRbacAuthorization"] is True
+    assert "accessPolicies" not in vault
+
+
+@row("deleted vault", "soft_delete_days")
+def test_vault_soft_delete(make: Callable[..., Made]) -> None:
+    """For as long as Azure allows, by default."""
+    vaults = [make(**given)["vault"]["properties"] for given in ({}, {"soft_delete_days": 7})]
+
+    assert [vault["enableSoftDelete"] for vault in vaults] == [True, True]
+    assert [vault["softDeleteRetentionInDays"] for vault in vaults] == [90, 7]
+
+
+@row("purge protection", "purge_protection")
+def test_vault_purge_protection(make: Callable[..., Made]) -> None:
+    """Azure takes True or nothing."""
+    assert make()["vault"]["properties"]["enablePurgeProtection"] is True
+    assert "enablePurgeProtection" not in make(purge_protection=False)["vault"]["properties"]
+
+
+@row("firewall of the key vault")
+def test_vault_firewall(make: Callable[..., Made]) -> None:
+    """Also where the workspace can be reached from the internet."""
+    closed = {"bypass": "AzureServices", "defaultAction": "Deny"}
+
+    for public in (False, True):
+        assert make(public_network_access=public)["vault"]["properties"]["networkAcls"] == closed
+
+
+@row("the key vault from the internet", "public_network_access")
+def test_vault_public_access(make: Callable[..., Made]) -> None:
+    """As the workspace."""
+    assert make()["vault"]["properties"]["publicNetworkAccess"] == "Disabled"
+    assert make(public_network_access=True)["vault"]["properties"]["publicNetworkAccess"] == "Enabled"
+
+
+@row("secrets for virtual machines and templates")
+def test_vault_deployments(make: Callable[..., Made]) -> None:
+    """It is for secrets of the workspace."""
+    vault = make()["vault"]["properties"]
+
+    assert [vault[f"enabledFor{use}"] for use in ("Deployment", "DiskEncryption", "TemplateDeployment")] == [False] * 3
+
+
+@row("logs and metrics of the key vault")
+def test_vault_diagnostics(make: Callable[..., Made]) -> None:
+    """Who asked for which secret."""
+    check_diagnostics(make(), "vault", "/Microsoft.KeyVault/vaults/pets-test-tl5s5l7r3n")
+
+
+@row("days of logs", "log_retention_days")
+def test_log_retention(make: Callable[..., Made]) -> None:
+    """What costs nothing more, by default."""
+    assert make()["logs"]["retentionInDays"] == 30
+    assert make(log_retention_days=365)["logs"]["retentionInDays"] == 365
+
+
+@row("keys of Log Analytics")
+def test_log_keys(make: Callable[..., Made]) -> None:
+    """Nobody writes logs with one."""
+    assert make()["logs"]["features"]["disableLocalAuth"] is True
+
+
+@row("who reads logs")
+def test_log_access(make: Callable[..., Made]) -> None:
+    """No more than they see anyway."""
+    assert make()["logs"]["features"]["enableLogAccessUsingOnlyResourcePermissions"] is True
+
+
+@row("keys of Application Insights")
+def test_insights_keys(make: Callable[..., Made]) -> None:
+    """Nobody writes telemetry with one."""
+    assert make()["insights"]["disableLocalAuth"] is True
+
+
+@row("data of Application Insights")
+def test_insights_data(make: Callable[..., Made]) -> None:
+    """With the same days and the same access."""
+    insights = make()["insights"]
+
+    assert insights["ingestionMode"] == "LogAnalytics"
+    assert insights["workspaceResourceId"].endswith("/Microsoft.OperationalInsights/workspaces/pets-test-tl5s5l7r3n")
