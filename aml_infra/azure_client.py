@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.metadata
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -178,6 +179,8 @@ def open_client() -> AzureClient:
     Raises:
         BackendUnavailable: the environment's settings are not whole.
     """
+    # What the credentials have to say comes with the error; else Python would print it a second time.
+    logging.getLogger("azure").addHandler(logging.NullHandler())
     return AzureClient(azure_login.open_credential())
 
 
@@ -242,4 +245,4 @@ def _read_json(response: HttpResponse) -> dict[str, Any]:
 
 
 def _first_line(text: str) -> str:
-    return next((line.strip() for line in text.splitlines() if line.strip()), "no reason given")
+    return next((line.strip().rstrip(".") for line in text.splitlines() if line.strip()), "no reason given")

@@ -87,7 +87,7 @@ def find_assertion(environ: Mapping[str, str], transport: HttpTransport[Any, Any
     if token:
         return lambda: token
     if path:
-        return lambda: pathlib.Path(path).read_text(encoding="utf-8").strip()
+        return lambda: _read_token(path)
     url = environ.get("ACTIONS_ID_TOKEN_REQUEST_URL")
     secret = environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
     if not url or not secret:
@@ -99,23 +99,30 @@ def find_assertion(environ: Mapping[str, str], transport: HttpTransport[Any, Any
     return lambda: _request_token(url, secret, audience, transport)
 
 
+def _read_token(path: str) -> str:
+    try:
+        return pathlib.Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise BackendUnavailable(f"ARM_OIDC_TOKEN_FILE_PATH: {path!r} cannot be read ({error})") from error
+
+
 def _request_token(url: str, secret: str, audience: str, transport: HttpTransport[Any, Any] | None) -> str:
     from azure.core import PipelineClient
+    from azure.core.exceptions import AzureError
     from azure.core.pipeline import policies
     from azure.core.rest import HttpRequest, HttpResponse
 
     client: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(
         url, policies=[policies.RetryPolicy(retry_total=3)], transport=transport, **TIME_LIMITS
     )
-    request = HttpRequest(
-        "GET",
-        url,
-        params={"audience": audience},
-        headers={"Authorization": f"Bearer {secret}", "Accept": "application/json"},
-    )
-    response = client.send_request(request)
-    response.raise_for_status()
-    return str(response.json()["value"])
+    headers = {"Authorization": f"Bearer {secret}", "Accept": "application/json"}
+    try:
+        response = client.send_request(HttpRequest("GET", url, params={"audience": audience}, headers=headers))
+        response.raise_for_status()
+        return str(response.json()["value"])
+    except (AzureError, ValueError, KeyError) as error:
+        # Not as an error of Azure's, which has not been asked yet.
+        raise BackendUnavailable(f"the pipeline gives no token of its own ({error}); run its job again") from error
 
 
 def _read_principal(environ: Mapping[str, str], because: str) -> tuple[str, str]:

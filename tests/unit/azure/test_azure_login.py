@@ -102,3 +102,22 @@ def test_a_pipeline_without_a_token_is_told() -> None:
     """With what its job lacks."""
     with pytest.raises(BackendUnavailable, match="id-token: write"):
         azure_login.find_assertion({"ACTIONS_ID_TOKEN_REQUEST_URL": "https://actions.example/token"})
+
+
+@pytest.mark.parametrize(("status", "body"), [(403, None), (200, "<html>"), (200, {"no": "value"})])
+def test_a_pipeline_that_gives_no_token_is_told(status: int, body: object) -> None:
+    """Not as an answer of Azure's, which would say what this account may not do."""
+    pipeline = Transport()
+    url = f"https://actions.example/token?audience={azure_login.AUDIENCE}&api=2"
+    pipeline.expect("GET", url, body, status=status)
+
+    with pytest.raises(BackendUnavailable, match="the pipeline gives no token of its own"):
+        azure_login.find_assertion(GITHUB, pipeline)()
+
+
+def test_a_token_file_that_is_not_there_is_told(tmp_path: pathlib.Path) -> None:
+    """With the variable that names it."""
+    environ = {"ARM_OIDC_TOKEN_FILE_PATH": str(tmp_path / "no")}
+
+    with pytest.raises(BackendUnavailable, match=r"ARM_OIDC_TOKEN_FILE_PATH: .*/no' cannot be read"):
+        azure_login.find_assertion(environ)()
