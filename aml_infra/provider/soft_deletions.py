@@ -57,7 +57,11 @@ class SoftDeletions(ResourceType):
         because: str = "",  # noqa: ARG002
         old_outputs: Mapping[str, Any] | None = None,  # noqa: ARG002
     ) -> Created:
-        """Says what would be done, where Azure can be asked; the mode is not known where it cannot."""
+        """Says what would be done, where Azure can be asked; the mode is not known where it cannot.
+
+        Raises:
+            AmlInfraError: the name is held by what is not this stack's.
+        """
         guarded = soft_deletion.read_guarded(values)
         if guarded is None or values["purge"] is wire.UNKNOWN:
             return Created("", {**values, "mode": wire.UNKNOWN})
@@ -66,10 +70,8 @@ class SoftDeletions(ResourceType):
         except BackendUnavailable as error:
             say(f"whether Azure keeps a deleted {guarded.label} is not known: {error}")
             return Created(guarded.resource_id, {**values, "mode": wire.UNKNOWN})
-        decision = soft_deletion.decide_before_create(guarded, remains, purge=values["purge"])
-        if decision.told:
-            say(decision.told)
-        return Created(guarded.resource_id, {**values, "mode": _find_mode(decision.action)})
+        action = _decide(guarded, remains, values, say)
+        return Created(guarded.resource_id, {**values, "mode": _find_mode(action)})
 
     def ensure(
         self,
@@ -98,13 +100,9 @@ class SoftDeletions(ResourceType):
                 "were none"
             )
             remains = None
-        decision = soft_deletion.decide_before_create(guarded, remains, purge=values["purge"])
-        mode = _find_mode(decision.action)
-        if decision.action is Action.REFUSE:
-            raise AmlInfraError(decision.told)
-        if decision.told:
-            say(decision.told)
-        if decision.action is Action.PURGE:
+        action = _decide(guarded, remains, values, say)
+        mode = _find_mode(action)
+        if action is Action.PURGE:
             try:
                 self._purge(client, guarded, say)
             except AccessDenied as error:
@@ -197,6 +195,15 @@ def purge(client: AzureClient, guarded: Guarded, is_interrupted: Callable[[], bo
         )
     path = f"{_build_deleted_path(guarded)}/purge"
     return client.run("POST", path, VAULT_API, is_interrupted=is_interrupted)
+
+
+def _decide(guarded: Guarded, remains: Remains | None, values: Mapping[str, Any], say: Say) -> Action:
+    decision = soft_deletion.decide_before_create(guarded, remains, purge=values["purge"])
+    if decision.action is Action.REFUSE:
+        raise AmlInfraError(decision.told)
+    if decision.told:
+        say(decision.told)
+    return decision.action
 
 
 def _build_deleted_path(guarded: Guarded) -> str:
