@@ -75,7 +75,7 @@ _FORMS = {
     ),
     "connection": _Form(3, 33, _ASSET, _ASSET_WORDS, "registry"),
     "environment": _Form(1, 255, _ASSET, _ASSET_WORDS, "fastai"),
-    "outbound_rule": _Form(3, 33, _ASSET, _ASSET_WORDS, "pypi"),
+    "outbound_rule": _Form(1, 255, _ASSET, _ASSET_WORDS, "pypi"),
     "identity": _Form(3, 128, _ASSET, _ASSET_WORDS, "id-pets"),
     "log_analytics": _Form(
         4,

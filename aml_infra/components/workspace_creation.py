@@ -183,7 +183,9 @@ def _make_workspace(place: Place, args: WorkspaceArgs, tenant_id: str) -> Creati
             delete_before_replace=True,
             depends_on=[guard, *grants],
             ignore_changes=list(CHANGED_BY_THE_SERVICE),
-            replace_on_changes=["hbiWorkspace", "keyVault", "storageAccount"],
+            # Azure refuses to change these. It refuses another key vault and another storage account, too, but for them
+            # no workspace is thrown away.
+            replace_on_changes=["hbiWorkspace", "location"],
         ),
     )
     return Creation(

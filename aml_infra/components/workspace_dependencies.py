@@ -102,7 +102,9 @@ def make_vault(place: Place, args: WorkspaceArgs, *, tenant_id: str) -> keyvault
             tenant_id=tenant_id,
         ),
         tags=place.tags,
-        opts=pulumi.ResourceOptions(parent=place.parent, depends_on=[guard]),
+        opts=pulumi.ResourceOptions(
+            parent=place.parent, delete_before_replace=True, depends_on=[guard], replace_on_changes=["location"]
+        ),
     )
 
 

@@ -24,7 +24,7 @@ LIMITS = {
     "compute": (3, 32, r"[A-Za-z0-9-]+"),
     "connection": (3, 33, r"[A-Za-z0-9][A-Za-z0-9_-]*"),
     "environment": (1, 255, r"[A-Za-z0-9][A-Za-z0-9_-]*"),
-    "outbound_rule": (3, 33, r"[A-Za-z0-9_-]+"),
+    "outbound_rule": (1, 255, r"[A-Za-z0-9_-]+"),
     "identity": (3, 128, r"[A-Za-z0-9][A-Za-z0-9_-]*"),
     "log_analytics": (4, 63, r"[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9]"),
     "application_insights": (1, 260, r"[A-Za-z0-9_.()-]*[A-Za-z0-9_()-]"),

@@ -11,6 +11,7 @@ import pulumi
 
 from tests.unit.components import azure_resources
 
+AZURE_PROVIDER = "pulumi:providers:azure-native"
 BASE_DIGEST = "sha256:" + "b" * 64
 BUILT_DIGEST = "sha256:" + "d" * 64
 DOCKER_IMAGE = "docker-build:index:Image"
@@ -48,9 +49,11 @@ class Engine(pulumi.runtime.Mocks):
     workspaces: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     failure: str | None = None
     calls: list[str] = dataclasses.field(default_factory=list)
+    providers: list[str | None] = dataclasses.field(default_factory=list)
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
         self.calls.append(args.token)
+        self.providers.append(args.provider)
         if self.failure is not None:
             return {}, [("", self.failure)]
         function = args.token.removeprefix("aml-infra:index:")
@@ -77,7 +80,7 @@ class Engine(pulumi.runtime.Mocks):
         self.resources.append(args)
         if args.typ == DOCKER_IMAGE:
             return BUILT_DIGEST, {**args.inputs, "digest": BUILT_DIGEST, "ref": args.inputs["tags"][0]}
-        if args.typ == DOCKER_PROVIDER:
+        if args.typ in (AZURE_PROVIDER, DOCKER_PROVIDER):
             return args.name, args.inputs
         if args.typ == RUN:
             return f"{args.name}-0123", {

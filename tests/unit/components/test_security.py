@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pulumi
 import pytest
 
 from aml_infra.components import role_assignments
@@ -34,19 +35,33 @@ def row(setting: str, argument: str = "") -> Callable[[Test], Test]:
     return lambda test: test
 
 
-@pytest.fixture
-def make(engine: Engine) -> Callable[..., Made]:
+def make_workspace(engine: Engine, **given: Any) -> Made:
     """Makes a workspace called ``pets``; gives the inputs of each resource, by its name without that."""
 
-    def make_workspace(**given: Any) -> Made:
-        def program() -> None:
-            _ = Workspace("pets", WorkspaceArgs(**{"location": "westeurope", **given})).compute_identity
+    def program() -> None:
+        _ = Workspace("pets", WorkspaceArgs(**{"location": "westeurope", **given})).compute_identity
 
+    engine.run(program)
+    return {resource.name.removeprefix("pets-"): resource.inputs for resource in engine.resources}
+
+
+@pytest.fixture(scope="module")
+def default() -> Made:
+    """A workspace with nothing but a location, made once for all tests."""
+    engine = Engine()
+    pulumi.runtime.set_mocks(engine, project="aml-infra", stack="test")
+    return make_workspace(engine)
+
+
+@pytest.fixture
+def make(default: Made, engine: Engine) -> Callable[..., Made]:
+    """Makes a workspace with the arguments that it is given."""
+
+    def make_afresh(**given: Any) -> Made:
         engine.resources.clear()
-        engine.run(program)
-        return {resource.name.removeprefix("pets-"): resource.inputs for resource in engine.resources}
+        return make_workspace(engine, **given) if given else default
 
-    return make_workspace
+    return make_afresh
 
 
 def list_grants(made: Made, principal: str) -> set[tuple[str, str]]:

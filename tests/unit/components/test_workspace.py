@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pulumi
+import pulumi_azure_native
 import pytest
 from pulumi.runtime import mocks
 
@@ -133,6 +134,20 @@ def test_every_child_belongs_to_the_workspace(engine: Engine, requests: Requests
 
     parents = {name: request.parent.rpartition("::")[2] for name, request in requests.items() if request.custom}
     assert set(parents.values()) == {"pets"}
+
+
+def test_a_provider_is_used_for_everything(engine: Engine) -> None:
+    """Also for the question in whose name, which comes first."""
+
+    def program() -> None:
+        provider = pulumi_azure_native.Provider("there", subscription_id=SUBSCRIPTION)
+        args = WorkspaceArgs(location="westeurope", public_network_access=True)
+        _ = Workspace("pets", args, pulumi.ResourceOptions(provider=provider)).compute_identity
+
+    engine.run(program)
+
+    used = [resource.provider for resource in engine.resources if resource.typ.startswith("azure-native:")]
+    assert {str(reference).rpartition("::")[2] for reference in used + engine.providers} == {"there"}
 
 
 def test_the_outputs(engine: Engine) -> None:
@@ -286,8 +301,11 @@ def test_what_the_service_changes_itself_is_no_diff(engine: Engine, requests: Re
         "managedNetwork.outboundRules",
         "managedNetwork.status",
     ]
-    assert list(asked.replaceOnChanges) == ["hbiWorkspace", "keyVault", "storageAccount"]
+    assert list(asked.replaceOnChanges) == ["hbiWorkspace", "location"]
     assert asked.deleteBeforeReplace is True
+    assert list(requests["pets-vault"].replaceOnChanges) == ["location"]
+    assert requests["pets-vault"].deleteBeforeReplace is True
+    assert list(requests["pets-blobs"].ignoreChanges) == ["cors"]
 
 
 def test_endpoints_are_in_the_zones_that_lead_to_them(engine: Engine) -> None:

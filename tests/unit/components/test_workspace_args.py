@@ -210,7 +210,7 @@ def test_a_rule_has_a_name_that_azure_takes() -> None:
     """It is a part of an address there."""
     (found,) = find(managed_network=APPROVED, outbound_rules={"py/pi": PYPI})
 
-    assert found.startswith("outbound_rules['py/pi']: has a name that is 'py/pi', 5 characters; allowed are 3 to 33 ")
+    assert found.startswith("outbound_rules['py/pi']: has a name that is 'py/pi', 5 characters; allowed are 1 to 255 ")
 
 
 @pytest.mark.parametrize("subnet", ["", "ml", f"{NETWORK}/virtualNetworks/hub", f"{SUBNET}/", f"{SUBNET} "])
