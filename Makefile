@@ -46,11 +46,12 @@ test: lint ## lint, then run all tests; TESTS=tests/unit for some of them
 	@$(BOOTSTRAP) exec -- pytest $(TESTS) $(ARGS)
 
 .PHONY: lint
-lint: ## check style, types and the direction of imports; changes nothing
+lint: ## check style, types, the direction of imports, workflows; changes nothing
 	@$(PYTHON_TOOL) ruff check
 	@$(PYTHON_TOOL) ruff format --check
 	@$(PYTHON_TOOL) mypy
 	@$(PYTHON_TOOL) lint-imports
+	@$(PYTHON_TOOL) zizmor --offline --quiet --config .github/zizmor.yml .github/workflows
 
 .PHONY: format
 format: ## format the code and fix what the linter can fix
