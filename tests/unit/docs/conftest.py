@@ -11,9 +11,9 @@ from pulumi.runtime import settings as pulumi_settings
 from tests.unit.components.azure_resources import EXISTING_WORKSPACE, SUBSCRIPTION
 from tests.unit.components.conftest import buildx
 from tests.unit.components.engine import BASE_DIGEST, RUN, Engine
-from tests.unit.stacks.conftest import secure_values, settings, stacks_folder
+from tests.unit.stacks.conftest import sections, secure_values, settings, stacks_folder
 
-__all__ = ["buildx", "engine", "project", "secure_values", "settings", "stacks_folder"]
+__all__ = ["buildx", "engine", "project", "sections", "secure_values", "settings", "stacks_folder"]
 
 FILES = {
     "Dockerfile": "FROM debian:bookworm-slim\n",

@@ -64,7 +64,7 @@ def test_the_settings_in_the_reference_can_be_read(
 
     engine.run(lambda: settings.build_config("aml-infra", values, {"aml-infra:train"}))
 
-    assert sorted(values) == [f"aml-infra:{name}" for name in sorted(settings.SECTIONS)]
+    assert sorted(values) == [f"aml-infra:{name}" for name in sorted(settings.sections.SECTIONS)]
 
 
 @pytest.mark.parametrize("name", GUIDES)

@@ -151,7 +151,7 @@ def test_every_setting_of_a_stack_is_in_its_table(settings: types.ModuleType, na
     section = documents.list_sections(TEXT, level=3)[f"aml-infra:{name}"]
     rows = documents.read_table(section, "setting")
 
-    fields: Mapping[str, Any] = settings.SECTIONS[name].model_fields
+    fields: Mapping[str, Any] = settings.sections.SECTIONS[name].model_fields
     assert list(rows) == list(fields)
     for setting, field in fields.items():
         default = "required" if field.is_required() else write_setting(field.default)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.components.conftest import buildx, engine
 
-__all__ = ["buildx", "engine", "secure_values", "settings", "stacks_folder"]
+__all__ = ["buildx", "engine", "sections", "secure_values", "settings", "stacks_folder"]
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +26,15 @@ def secure_values(stacks_folder: pathlib.Path) -> Iterator[types.ModuleType]:
 
 
 @pytest.fixture
-def settings(stacks_folder: pathlib.Path, secure_values: types.ModuleType) -> Iterator[types.ModuleType]:
+def sections(stacks_folder: pathlib.Path) -> Iterator[types.ModuleType]:
+    """The module ``sections``, as above."""
+    yield from load(stacks_folder, "sections")
+
+
+@pytest.fixture
+def settings(
+    stacks_folder: pathlib.Path, secure_values: types.ModuleType, sections: types.ModuleType
+) -> Iterator[types.ModuleType]:
     """The module ``settings``, as above."""
     yield from load(stacks_folder, "settings")
 

@@ -27,7 +27,7 @@ def run_program(engine: Engine, folder: pathlib.Path, stack: str, monkeypatch: p
         runpy.run_path(str(folder))
 
     # Whatever the program loads from its folder is forgotten again.
-    for name in ("settings", "secure_values"):
+    for name in ("settings", "sections", "secure_values"):
         monkeypatch.setitem(sys.modules, name, None)
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(pulumi, "export", exports.__setitem__)

@@ -199,7 +199,7 @@ def test_every_argument_has_a_setting_and_the_same_default(settings: types.Modul
 
     for name, args in sections.items():
         fields = {field.name: field for field in dataclasses.fields(args)}
-        model = settings.SECTIONS[name].model_fields
+        model = settings.sections.SECTIONS[name].model_fields
         assert set(model) - {"secret_environment_variables"} == set(fields) - {"image", "compute", "workspace"}
         for key in model.keys() & fields.keys():
             default = fields[key].default

@@ -1,0 +1,208 @@
+"""The objects of a stack's configuration as they are written, and what is wrong with how they are."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+import pydantic
+import pydantic_core
+
+import aml_infra
+
+
+class Section(pydantic.BaseModel):
+    """One object of the configuration. Unknown names are errors, and nothing is turned into another type."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class RegistrySection(Section):
+    """``image.registry``: see ``Registry.external``."""
+
+    server: str
+    username: str
+    password: str
+
+
+class ImageSection(Section):
+    """``image``: see ``TrainingImageArgs``."""
+
+    base_image: str | None = None
+    conda_file: str | None = None
+    pip_requirements: str | None = None
+    dockerfile: str | None = None
+    context: str | None = None
+    build_args: dict[str, str] = {}
+    build_secrets: dict[str, str] = {}
+    host_ca_secret: str | None = None
+    platform: str | None = None
+    user_managed_dependencies: bool | None = None
+    cache_from: list[str] = []
+    cache_to: list[str] = []
+    registry: RegistrySection | None = None
+    image_identity: Literal["build_key", "digest"] = "build_key"
+
+
+class ComputeSection(Section):
+    """``compute``: see ``LocalDockerArgs``."""
+
+    data_folder: str | None = None
+
+
+class InputSection(Section):
+    """One of ``train.inputs``: see ``DataInput``."""
+
+    path: str
+    version: str | None = None
+
+
+class DistributionSection(Section):
+    """``train.distribution``: see ``Distribution``."""
+
+    workers: int
+
+
+def _read_input(value: object) -> object:
+    """A text as the path that it is short for; anything but that and a map is refused in the user's terms."""
+    if isinstance(value, str):
+        return {"path": value}
+    if isinstance(value, dict):
+        return value
+    raise pydantic_core.PydanticCustomError("input", "give a path or a URI, or a map of path and version")
+
+
+def _read_parameter(value: object) -> object:
+    """In one step, as each kind of a union would report the same value once more."""
+    if isinstance(value, (str, int, float)):
+        return value
+    raise pydantic_core.PydanticCustomError("parameter", "allowed are text, numbers, true and false")
+
+
+class TrainSection(Section):
+    """``train``: see ``TrainingJobArgs``."""
+
+    source: str
+    command: list[str]
+    parameters: dict[str, Annotated[str | int | float | bool, pydantic.PlainValidator(_read_parameter)]] = {}
+    inputs: dict[str, Annotated[InputSection, pydantic.BeforeValidator(_read_input)]] = {}
+    environment_variables: dict[str, str] = {}
+    secret_environment_variables: dict[str, str] = {}
+    distribution: DistributionSection | None = None
+    triggers: dict[str, str] = {}
+    cpus: float | None = None
+    memory_gb: float | None = None
+    gpus: int = 0
+    timeout_minutes: float | None = None
+    experiment: str | None = None
+    display_name: str | None = None
+    tags: dict[str, str] = {}
+    allow_secrets: list[str] = []
+    require_metrics: list[str] = []
+    retries: int = 0
+    wait: bool = True
+    on_interrupt: Literal["detach", "cancel"] = "detach"
+    on_destroy: Literal["cancel", "retain"] = "cancel"
+
+
+SECTIONS: dict[str, type[Section]] = {"image": ImageSection, "compute": ComputeSection, "train": TrainSection}
+
+SUBSECTIONS: dict[str, type[Section]] = {
+    "registry": RegistrySection,
+    "inputs": InputSection,
+    "distribution": DistributionSection,
+}
+"""Settings that are objects themselves, or maps of such."""
+
+SECURE = {"image": ("build_secrets", "registry"), "train": ("secret_environment_variables",)}
+"""Where secure values may be: what is read from there becomes a Pulumi secret."""
+
+HIDDEN = (*SECURE["image"], *SECURE["train"], "build_args", "environment_variables")
+"""Settings whose values no message shows."""
+
+UNREAD = {"source": "", "command": []}
+"""Stands for required settings that could not be read."""
+
+_Section = TypeVar("_Section", bound=Section)
+
+
+@dataclasses.dataclass(frozen=True)
+class Read(Generic[_Section]):
+    """A section as far as it could be read, and the settings in it that could not."""
+
+    section: _Section
+    reported: frozenset[str] = frozenset()
+
+
+def read_section(
+    model: type[_Section],
+    name: str,
+    values: Mapping[str, str],
+    namespace: str,
+    hidden: Collection[str],
+    problems: list[aml_infra.Problem],
+) -> Read[_Section]:
+    """The section called ``name``, as far as it can be read; what is wrong with it is added to ``problems``."""
+    path = f"{namespace}:{name}"
+    names = frozenset(model.model_fields)
+    value = read_object(values.get(name, "{}"))
+    if value is None:
+        # The value itself is not shown, as it may be a secret.
+        problems.append(
+            aml_infra.Problem(path, f"is not an object; give its settings under it: {', '.join(model.model_fields)}")
+        )
+        return Read(_read_rest(model, {}), names)
+    try:
+        return Read(model.model_validate(value))
+    except pydantic.ValidationError as error:
+        errors = error.errors(include_url=False)
+        problems += [_explain(path, dict(one), model, is_hidden=name in hidden) for one in errors]
+        reported = frozenset(str(one["loc"][0]) for one in errors)
+        # The rest is read all the same, so that its problems are told too.
+        return Read(_read_rest(model, {key: value[key] for key in value.keys() & names - reported}), reported)
+
+
+def read_object(text: str) -> dict[str, Any] | None:
+    """The object that ``text`` is in JSON, or None."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def has_any(value: Mapping[str, Any] | None, settings: Collection[str]) -> bool:
+    """Whether one of ``settings`` is given."""
+    return value is not None and any(value.get(each) for each in settings)
+
+
+def _read_rest(model: type[_Section], values: Mapping[str, Any]) -> _Section:
+    return model.model_validate({**UNREAD, **values} if model is TrainSection else values)
+
+
+def _explain(path: str, error: Mapping[str, Any], model: type[Section], *, is_hidden: bool) -> aml_infra.Problem:
+    location = error["loc"]
+    full = show_path(path, location)
+    if error["type"] == "extra_forbidden":
+        owner = SUBSECTIONS.get(str(location[0]), model) if len(location) > 1 else model
+        return aml_infra.Problem(full, f"is not a setting; {suggest(str(location[-1]), owner.model_fields)}")
+    if error["type"] == "missing":
+        return aml_infra.Problem(full, "is missing; it has no default")
+    what = error["msg"][0].lower() + error["msg"][1:]
+    # Where in a section its secure value is, Pulumi does not tell.
+    shown = "" if is_hidden or location[0] in HIDDEN else f"is {error['input']!r}; "
+    return aml_infra.Problem(full, f"{shown}{what.removeprefix('input ')}")
+
+
+def show_path(path: str, location: Collection[str | int]) -> str:
+    """The path of what is at ``location`` in the section at ``path``."""
+    return path + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location)
+
+
+def suggest(name: str, allowed: Mapping[str, object]) -> str:
+    """What the user may have meant by ``name``."""
+    close = difflib.get_close_matches(name, allowed, n=1)
+    return f"did you mean {close[0]}?" if close else f"allowed are {', '.join(allowed)}"
