@@ -40,7 +40,7 @@ POLL_SECONDS = 5
 """Between two looks at a long-running operation whose answers do not say how long to wait."""
 
 _REGISTRY = re.compile(r"[a-z0-9]{5,50}(-[a-z0-9]+)?\.azurecr\.io", re.IGNORECASE)
-_REASON = re.compile(r"AADSTS\d+[^\r\n]*")
+_REASON = re.compile(r"AADSTS\d+[^\r\n]*?(?=\.? Trace ID|\.?[\r\n]|\.?$)")
 
 
 class AzureClient:
@@ -158,6 +158,13 @@ class AzureClient:
             token = self._credential.get_token(REGISTRY_SCOPE).token
             form = {"grant_type": "access_token", "service": server, "access_token": token}
             response = self._others.send_request(HttpRequest("POST", f"https://{server}/oauth2/exchange", data=form))
+            if response.status_code in (401, 403):
+                # Not the login is wrong, which Entra ID has just accepted.
+                said = _first_line(response.text())
+                raise AccessDenied(
+                    f"registry {server!r} gives this account no token ({said}); it needs a role there, such as "
+                    "AcrPush, and a new one may take minutes to count"
+                )
             _raise_for_status(response)
             return str(_read_json(response)["refresh_token"])
 

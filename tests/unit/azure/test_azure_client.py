@@ -183,9 +183,16 @@ def test_an_interruption_ends_the_wait(azure: Transport, client: AzureClient) ->
     ends.set()
 
 
-def test_who_is_not_logged_in_is_told_how(azure: Transport) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        "many words\nAADSTS700016: Application 'x' was not found.\r\nTrace ID: 1",
+        "Microsoft Entra ID error '(invalid_client) AADSTS700016: Application 'x' was not found. Trace ID: 1'",
+    ],
+)
+def test_who_is_not_logged_in_is_told_how(azure: Transport, words: str) -> None:
     """With what Entra ID has said, and nothing around it."""
-    error = ClientAuthenticationError("many words\nAADSTS700016: Application 'x' was not found\nTrace ID: 1")
+    error = ClientAuthenticationError(words)
 
     with pytest.raises(BackendUnavailable, match=r"\(AADSTS700016: Application 'x' was not found\); log in with `az"):
         AzureClient(Credential(error), azure).get(PATH, "1")
@@ -214,12 +221,14 @@ def test_no_other_host_is_given_a_token(azure: Transport, server: str) -> None:
     assert credential.scopes == []
 
 
-def test_a_registry_without_a_role_is_told(azure: Transport, client: AzureClient) -> None:
-    """The registry refuses the exchange."""
-    azure.expect("POST", EXCHANGE, {"errors": [{"code": "DENIED"}]}, status=403)
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_registry_without_a_role_is_told(azure: Transport, client: AzureClient, status: int) -> None:
+    """The registry refuses the exchange, and the login is right all the same."""
+    azure.expect("POST", EXCHANGE, {"errors": [{"code": "UNAUTHORIZED"}]}, status=status)
 
-    with pytest.raises(AccessDenied, match=r"POST https://contoso\.azurecr\.io/oauth2/exchange"):
+    with pytest.raises(AccessDenied, match=r"'contoso\.azurecr\.io' gives .*UNAUTHORIZED.*such as AcrPush") as caught:
         client.get_registry_token("contoso.azurecr.io")
+    assert "az login" not in str(caught.value)
 
 
 def test_nothing_secret_is_logged(azure: Transport, client: AzureClient, caplog: pytest.LogCaptureFixture) -> None:
