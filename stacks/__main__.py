@@ -9,15 +9,32 @@ import aml_infra
 
 config = settings.load()
 
-image = aml_infra.TrainingImage("fastai", config.image)
-compute = aml_infra.LocalDocker("docker", config.compute)
-job = aml_infra.TrainingJob("train", dataclasses.replace(config.train, image=image, compute=compute))
+if config.azure is None:
+    image = aml_infra.TrainingImage("fastai", config.image)
+    compute: aml_infra.ComputeTarget = aml_infra.LocalDocker("docker", config.compute)
+else:
+    workspace = config.azure.open_workspace("training")
+    registry = config.azure.open_registry("training", workspace)
+    image = aml_infra.TrainingImage("fastai", dataclasses.replace(config.image, workspace=workspace, registry=registry))
+    cluster = aml_infra.GpuCluster("gpu-cluster", dataclasses.replace(config.azure.cluster, workspace=workspace))
+    compute = cluster
 
-pulumi.export("runId", job.run_id)
-pulumi.export("status", job.status)
-pulumi.export("attempt", job.attempt)
-pulumi.export("metrics", job.metrics)
-pulumi.export("portalUrl", job.portal_url)
-pulumi.export("outputsPath", job.outputs_path)
+    pulumi.export("workspaceName", workspace.workspace_name)
+    pulumi.export("studioUrl", workspace.studio_url)
+    pulumi.export("configJson", workspace.config_json)
+    pulumi.export("environmentId", image.environment_id)
+    pulumi.export("clusterName", cluster.cluster_name)
+    pulumi.export("currentNodeCount", cluster.current_node_count)
+
 pulumi.export("imageRef", image.ref)
-pulumi.export("fingerprint", job.fingerprint)
+
+if config.train is not None:
+    job = aml_infra.TrainingJob("train", dataclasses.replace(config.train, image=image, compute=compute))
+
+    pulumi.export("runId", job.run_id)
+    pulumi.export("status", job.status)
+    pulumi.export("attempt", job.attempt)
+    pulumi.export("metrics", job.metrics)
+    pulumi.export("portalUrl", job.portal_url)
+    pulumi.export("outputsPath", job.outputs_path)
+    pulumi.export("fingerprint", job.fingerprint)

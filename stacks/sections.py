@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import re
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -20,7 +21,75 @@ class Section(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+class PrincipalSection(Section):
+    """One of ``workspace.contributors`` or ``registry.pushers``: see ``Principal``."""
+
+    object_id: str
+    type: Literal["User", "Group", "ServicePrincipal"] = "User"
+
+
+class OutboundRuleSection(Section):
+    """One of ``workspace.outbound_rules``: see ``OutboundRule``."""
+
+    fqdn: str | None = None
+    resource_id: str | None = None
+    subresource: str | None = None
+    service_tag: str | None = None
+    port_ranges: str | None = None
+    protocol: str | None = None
+
+
+class WorkspaceSection(Section):
+    """``workspace``: see ``WorkspaceArgs``; or ``config_file`` alone: see ``Workspace.from_config``."""
+
+    config_file: str | None = None
+    location: str | None = None
+    resource_group: str | None = None
+    workspace_name: str | None = None
+    friendly_name: str | None = None
+    description: str | None = None
+    public_network_access: bool = False
+    high_business_impact: bool = False
+    managed_network: str = "allow_internet_outbound"
+    outbound_rules: dict[str, OutboundRuleSection] = {}
+    private_endpoint_subnet_id: str | None = None
+    private_dns_zone_ids: list[str] = []
+    purge_protection: bool = True
+    soft_delete_days: int = 90
+    storage_redundancy: str = "Standard_LRS"
+    log_retention_days: int = 30
+    contributors: dict[str, PrincipalSection] | None = None
+    config_path: str | None = None
+    tags: dict[str, str] = {}
+
+
 class RegistrySection(Section):
+    """``registry``: see ``RegistryArgs``."""
+
+    sku: str | None = None
+    public_network_access: bool | None = None
+    zone_redundancy: bool = True
+    private_endpoint_subnet_id: str | None = None
+    private_dns_zone_ids: list[str] | None = None
+    pushers: dict[str, PrincipalSection] | None = None
+    tags: dict[str, str] | None = None
+
+
+class ClusterSection(Section):
+    """``cluster``: see ``GpuClusterArgs``."""
+
+    vm_size: str = "STANDARD_NC4AS_T4_V3"
+    min_nodes: int = 0
+    max_nodes: int = 1
+    idle_seconds: int = 120
+    low_priority: bool = False
+    subnet_id: str | None = None
+    node_public_ip: bool | None = None
+    adopt: str | None = None
+    tags: dict[str, str] | None = None
+
+
+class ExternalRegistrySection(Section):
     """``image.registry``: see ``Registry.external``."""
 
     server: str
@@ -43,7 +112,7 @@ class ImageSection(Section):
     user_managed_dependencies: bool | None = None
     cache_from: list[str] = []
     cache_to: list[str] = []
-    registry: RegistrySection | None = None
+    registry: ExternalRegistrySection | None = None
     image_identity: Literal["build_key", "digest"] = "build_key"
 
 
@@ -108,10 +177,21 @@ class TrainSection(Section):
     on_destroy: Literal["cancel", "retain"] = "cancel"
 
 
-SECTIONS: dict[str, type[Section]] = {"image": ImageSection, "compute": ComputeSection, "train": TrainSection}
+SECTIONS: dict[str, type[Section]] = {
+    "workspace": WorkspaceSection,
+    "registry": RegistrySection,
+    "image": ImageSection,
+    "cluster": ClusterSection,
+    "compute": ComputeSection,
+    "train": TrainSection,
+}
+"""All settings. ``workspace``, ``registry`` and ``cluster`` are for Azure, ``compute`` is for Docker on this machine."""
 
 SUBSECTIONS: dict[str, type[Section]] = {
-    "registry": RegistrySection,
+    "contributors": PrincipalSection,
+    "outbound_rules": OutboundRuleSection,
+    "pushers": PrincipalSection,
+    "registry": ExternalRegistrySection,
     "inputs": InputSection,
     "distribution": DistributionSection,
 }
@@ -126,25 +206,25 @@ HIDDEN = (*SECURE["image"], *SECURE["train"], "build_args", "environment_variabl
 UNREAD = {"source": "", "command": []}
 """Stands for required settings that could not be read."""
 
-_Section = TypeVar("_Section", bound=Section)
+SectionT = TypeVar("SectionT", bound=Section)
 
 
 @dataclasses.dataclass(frozen=True)
-class Read(Generic[_Section]):
+class Read(Generic[SectionT]):
     """A section as far as it could be read, and the settings in it that could not."""
 
-    section: _Section
+    section: SectionT
     reported: frozenset[str] = frozenset()
 
 
 def read_section(
-    model: type[_Section],
+    model: type[SectionT],
     name: str,
     values: Mapping[str, str],
     namespace: str,
     hidden: Collection[str],
     problems: list[aml_infra.Problem],
-) -> Read[_Section]:
+) -> Read[SectionT]:
     """The section called ``name``, as far as it can be read; what is wrong with it is added to ``problems``."""
     path = f"{namespace}:{name}"
     names = frozenset(model.model_fields)
@@ -179,7 +259,7 @@ def has_any(value: Mapping[str, Any] | None, settings: Collection[str]) -> bool:
     return value is not None and any(value.get(each) for each in settings)
 
 
-def _read_rest(model: type[_Section], values: Mapping[str, Any]) -> _Section:
+def _read_rest(model: type[SectionT], values: Mapping[str, Any]) -> SectionT:
     return model.model_validate({**UNREAD, **values} if model is TrainSection else values)
 
 
@@ -206,3 +286,20 @@ def suggest(name: str, allowed: Mapping[str, object]) -> str:
     """What the user may have meant by ``name``."""
     close = difflib.get_close_matches(name, allowed, n=1)
     return f"did you mean {close[0]}?" if close else f"allowed are {', '.join(allowed)}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Reported:
+    """Arguments less the problems of settings that were reported already; ``renamed`` has the user's own paths."""
+
+    args: aml_infra.Args
+    reported: frozenset[str]
+    renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def find_problems(self, machine: Any) -> list[aml_infra.Problem]:
+        """The problems that are left."""
+        return [
+            dataclasses.replace(problem, path=self.renamed.get(problem.path, problem.path))
+            for problem in self.args.find_problems(machine)
+            if re.split(r"[.\[]", problem.path)[0] not in self.reported
+        ]

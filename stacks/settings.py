@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
-import pathlib
-import re
 from collections.abc import Collection, Mapping
-from typing import Any
 
+import azure_settings
+import paths
 import pulumi
 import sections
 import secure_values
+from sections import Reported
 
 import aml_infra
 from aml_infra import spec
 
-PROJECT_FOLDER = pathlib.Path(__file__).resolve().parent.parent
-
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """The configuration as the components' arguments; those of the job still lack their image and compute target."""
+    """The configuration as the components' arguments; where those take other components, args stand for them.
+
+    Attributes:
+        image: the image.
+        compute: Docker on this machine; of no use with ``azure``.
+        azure: the workspace, and what is in it; None where the stack trains on this machine.
+        train: the training; None where there is none.
+    """
 
     image: aml_infra.TrainingImageArgs
     compute: aml_infra.LocalDockerArgs
-    train: aml_infra.TrainingJobArgs
+    azure: azure_settings.Azure | None
+    train: aml_infra.TrainingJobArgs | None
 
 
 def load() -> Config:
@@ -34,7 +40,7 @@ def load() -> Config:
         InvalidInput: with everything that is wrong, each with its path, such as ``aml-infra:train.cpus``.
     """
     secret_keys = pulumi.runtime.get_config_secret_keys_env()
-    written = secure_values.read_stack_file(PROJECT_FOLDER, pulumi.get_stack()) if secret_keys else {}
+    written = secure_values.read_stack_file(paths.PROJECT_FOLDER, pulumi.get_stack()) if secret_keys else {}
     return build_config(pulumi.get_project(), pulumi.runtime.get_config_env(), secret_keys, written)
 
 
@@ -59,23 +65,50 @@ def build_config(
     ]
     problems += _find_misplaced_secrets(own, namespace, secret_keys, written or {})
     hidden = {name for name in own if f"{namespace}:{name}" in secret_keys}
-    image = sections.read_section(sections.ImageSection, "image", own, namespace, hidden, problems)
-    compute = sections.read_section(sections.ComputeSection, "compute", own, namespace, hidden, problems)
-    train = sections.read_section(sections.TrainSection, "train", own, namespace, hidden, problems)
-    problems += [problem.under(f"{namespace}:train") for problem in _find_doubled_variables(train.section)]
+    problems += [problem.under(namespace) for problem in _find_clashes(own)]
 
-    image_args = build_image_args(image.section)
-    compute_args = build_compute_args(compute.section)
-    train_args = build_train_args(train.section, image_args, compute_args)
-    aml_infra.validate(
-        {
-            f"{namespace}:compute": _Reported(compute_args, compute.reported),
-            f"{namespace}:image": _Reported(image_args, image.reported),
-            f"{namespace}:train": _Reported(train_args, train.reported, _name_secret_variables(train.section)),
-        },
-        found=problems,
-    )
-    return Config(image=image_args, compute=compute_args, train=train_args)
+    def read(model: type[sections.SectionT], name: str) -> sections.Read[sections.SectionT]:
+        return sections.read_section(model, name, own, namespace, hidden, problems)
+
+    image, compute = read(sections.ImageSection, "image"), read(sections.ComputeSection, "compute")
+    train = read(sections.TrainSection, "train") if "train" in own or "workspace" not in own else None
+    azure = None
+    if "workspace" in own:
+        azure = azure_settings.build(
+            read(sections.WorkspaceSection, "workspace"),
+            read(sections.RegistrySection, "registry") if "registry" in own else None,
+            read(sections.ClusterSection, "cluster"),
+            image.section.registry,
+        )
+    image_args, compute_args = build_image_args(image.section, azure), build_compute_args(compute.section)
+    args: dict[str, aml_infra.Args] = {"image": Reported(image_args, image.reported)}
+    if azure is None:
+        args["compute"] = Reported(compute_args, compute.reported)
+    else:
+        args |= azure.args
+        problems += [problem.under(namespace) for problem in azure.problems]
+    train_args = None
+    if train is not None:
+        problems += [problem.under(f"{namespace}:train") for problem in _find_doubled_variables(train.section)]
+        train_args = build_train_args(train.section, image_args, compute_args if azure is None else azure.cluster)
+        args["train"] = Reported(train_args, train.reported, _name_secret_variables(train.section))
+    aml_infra.validate({f"{namespace}:{name}": each for name, each in args.items()}, found=problems)
+    return Config(image=image_args, compute=compute_args, azure=azure, train=train_args)
+
+
+def _find_clashes(own: Collection[str]) -> list[aml_infra.Problem]:
+    """Settings that are of no use beside, or without, others."""
+    if "workspace" in own:
+        if "compute" not in own:
+            return []
+        return [
+            aml_infra.Problem("compute", "is Docker on this machine, and there is a workspace; leave one of them out")
+        ]
+    return [
+        aml_infra.Problem(name, "is of no use without a workspace; leave it out, or add a workspace")
+        for name in ("registry", "cluster")
+        if name in own
+    ]
 
 
 def _find_misplaced_secrets(
@@ -124,57 +157,46 @@ def _name_secret_variables(section: sections.TrainSection) -> dict[str, str]:
     }
 
 
-def build_image_args(section: sections.ImageSection) -> aml_infra.TrainingImageArgs:
+def build_image_args(
+    section: sections.ImageSection, azure: azure_settings.Azure | None = None
+) -> aml_infra.TrainingImageArgs:
     """The section as arguments, with its secrets made Pulumi secrets and its paths absolute."""
     values = dict(section)
     for name in ("dockerfile", "context", "conda_file", "pip_requirements"):
-        values[name] = _locate(values[name])
+        values[name] = paths.locate(values[name])
     values["build_secrets"] = {name: pulumi.Output.secret(value) for name, value in section.build_secrets.items()}
     if section.registry is not None:
         values["registry"] = aml_infra.Registry.external(**dict(section.registry))
+    elif azure is not None:
+        values["registry"] = azure.registry
+    if azure is not None:
+        values["workspace"] = azure.stand_in
     return aml_infra.TrainingImageArgs(**values)
 
 
 def build_compute_args(section: sections.ComputeSection) -> aml_infra.LocalDockerArgs:
     """The section as arguments."""
-    return aml_infra.LocalDockerArgs(data_folder=_locate(section.data_folder))
+    return aml_infra.LocalDockerArgs(data_folder=paths.locate(section.data_folder))
 
 
 def build_train_args(
-    section: sections.TrainSection, image: aml_infra.TrainingImageArgs, compute: aml_infra.LocalDockerArgs
+    section: sections.TrainSection,
+    image: aml_infra.TrainingImageArgs,
+    compute: aml_infra.LocalDockerArgs | aml_infra.GpuClusterArgs,
 ) -> aml_infra.TrainingJobArgs:
     """The section as arguments; ``image`` and ``compute`` stand in until they are made."""
-    values = {**dict(section), "source": _locate(section.source) or ""}
+    values = {**dict(section), "source": paths.locate(section.source) or ""}
     hidden = values.pop("secret_environment_variables")
     values["environment_variables"] = {
         **section.environment_variables,
         **{name: pulumi.Output.secret(value) for name, value in hidden.items()},
     }
     values["inputs"] = {
-        name: aml_infra.DataInput(given.path if spec.is_uri(given.path) else _locate(given.path) or "", given.version)
+        name: aml_infra.DataInput(
+            given.path if spec.is_uri(given.path) else paths.locate(given.path) or "", given.version
+        )
         for name, given in section.inputs.items()
     }
     if section.distribution is not None:
         values["distribution"] = aml_infra.Distribution(workers=section.distribution.workers)
     return aml_infra.TrainingJobArgs(**values, image=image, compute=compute)
-
-
-def _locate(path: str | None) -> str | None:
-    """``path`` from the project's folder; the text of a Dockerfile stays as it is."""
-    return path if not path or "\n" in path else str(PROJECT_FOLDER / path)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Reported:
-    """Arguments less the problems of settings that were reported already; ``renamed`` has the user's own paths."""
-
-    args: aml_infra.Args
-    reported: frozenset[str]
-    renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)
-
-    def find_problems(self, machine: Any) -> list[aml_infra.Problem]:
-        return [
-            dataclasses.replace(problem, path=self.renamed.get(problem.path, problem.path))
-            for problem in self.args.find_problems(machine)
-            if re.split(r"[.\[]", problem.path)[0] not in self.reported
-        ]

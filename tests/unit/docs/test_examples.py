@@ -60,7 +60,7 @@ def test_the_settings_in_the_reference_can_be_read(
     """As the configuration of a stack."""
     (block,) = documents.list_blocks(documents.read("docs/reference.md"), "yaml")
     values = {key: json.dumps(section) for key, section in yaml.safe_load(block.text)["config"].items()}
-    monkeypatch.setattr(settings, "PROJECT_FOLDER", project)
+    monkeypatch.setattr(settings.paths, "PROJECT_FOLDER", project)
 
     engine.run(lambda: settings.build_config("aml-infra", values, {"aml-infra:train"}))
 

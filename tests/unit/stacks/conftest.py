@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import pathlib
 import sys
@@ -35,8 +36,11 @@ def sections(stacks_folder: pathlib.Path) -> Iterator[types.ModuleType]:
 def settings(
     stacks_folder: pathlib.Path, secure_values: types.ModuleType, sections: types.ModuleType
 ) -> Iterator[types.ModuleType]:
-    """The module ``settings``, as above."""
-    yield from load(stacks_folder, "settings")
+    """The module ``settings``, as above, with those that it loads."""
+    with contextlib.ExitStack() as stack:
+        for name in ("paths", "azure_settings"):
+            stack.enter_context(contextlib.contextmanager(load)(stacks_folder, name))
+        yield from load(stacks_folder, "settings")
 
 
 def load(folder: pathlib.Path, name: str) -> Iterator[types.ModuleType]:

@@ -27,7 +27,7 @@ def run_program(engine: Engine, folder: pathlib.Path, stack: str, monkeypatch: p
         runpy.run_path(str(folder))
 
     # Whatever the program loads from its folder is forgotten again.
-    for name in ("settings", "sections", "secure_values"):
+    for name in ("settings", "azure_settings", "sections", "secure_values", "paths"):
         monkeypatch.setitem(sys.modules, name, None)
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(pulumi, "export", exports.__setitem__)
@@ -58,5 +58,5 @@ def test_the_configuration_in_the_repository_names_what_exists(
     run_program(engine, stacks_folder, "local", monkeypatch)
 
     inputs = engine.find("aml-infra:index:TrainingRun").inputs
-    assert inputs["source"] == str(settings.PROJECT_FOLDER / "examples" / "fastai-example")
+    assert inputs["source"] == str(settings.paths.PROJECT_FOLDER / "examples" / "fastai-example")
     assert (inputs["command"], inputs["experiment"]) == (["python", "train.py"], "fastai-digits")

@@ -27,7 +27,7 @@ def project_folder(tmp_path: pathlib.Path, settings: types.ModuleType, monkeypat
     (tmp_path / "Dockerfile").write_text("FROM debian:bookworm-slim\n")
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "train.py").touch()
-    monkeypatch.setattr(settings, "PROJECT_FOLDER", tmp_path)
+    monkeypatch.setattr(settings.paths, "PROJECT_FOLDER", tmp_path)
     return tmp_path
 
 
@@ -131,7 +131,7 @@ def test_wrong_types_and_wrong_values_are_told_together(engine: Engine, settings
         "p:train.command: is 'python train.py'",
         "p:train.cpus: is 'four'",
         "p:train.on_destroy: is 'keep'",
-        f"p:train.source: {str(settings.PROJECT_FOLDER / 'nowhere')!r} does not exist, or cannot be reached",
+        f"p:train.source: {str(settings.paths.PROJECT_FOLDER / 'nowhere')!r} does not exist, or cannot be reached",
         "p:train.gpus: is 1",
     ]
 
