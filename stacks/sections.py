@@ -185,7 +185,7 @@ SECTIONS: dict[str, type[Section]] = {
     "compute": ComputeSection,
     "train": TrainSection,
 }
-"""All settings. ``workspace``, ``registry`` and ``cluster`` are for Azure, ``compute`` is for Docker on this machine."""
+"""All settings: ``workspace``, ``registry`` and ``cluster`` are for Azure, ``compute`` for Docker on this machine."""
 
 SUBSECTIONS: dict[str, type[Section]] = {
     "contributors": PrincipalSection,
