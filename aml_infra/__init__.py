@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aml_infra.components.compute_target import ComputeTarget
+    from aml_infra.components.gpu_cluster import GpuCluster, GpuClusterArgs
     from aml_infra.components.local_docker import LocalDocker, LocalDockerArgs
-    from aml_infra.components.registry import Registry
+    from aml_infra.components.registry import Registry, RegistryArgs
     from aml_infra.components.role_assignments import Principal
     from aml_infra.components.training_image import TrainingImage
     from aml_infra.components.training_image_args import TrainingImageArgs
@@ -31,6 +32,8 @@ __all__ = [
     "ComputeTarget",
     "DataInput",
     "Distribution",
+    "GpuCluster",
+    "GpuClusterArgs",
     "InvalidInput",
     "LocalDocker",
     "LocalDockerArgs",
@@ -38,6 +41,7 @@ __all__ = [
     "Principal",
     "Problem",
     "Registry",
+    "RegistryArgs",
     "TrainingImage",
     "TrainingImageArgs",
     "TrainingJob",
@@ -55,6 +59,8 @@ _MODULES = {
     "ComputeTarget": "aml_infra.components.compute_target",
     "DataInput": "aml_infra.training_run",
     "Distribution": "aml_infra.training_run",
+    "GpuCluster": "aml_infra.components.gpu_cluster",
+    "GpuClusterArgs": "aml_infra.components.gpu_cluster",
     "InvalidInput": "aml_infra.errors",
     "LocalDocker": "aml_infra.components.local_docker",
     "LocalDockerArgs": "aml_infra.components.local_docker",
@@ -62,6 +68,7 @@ _MODULES = {
     "Principal": "aml_infra.components.role_assignments",
     "Problem": "aml_infra.errors",
     "Registry": "aml_infra.components.registry",
+    "RegistryArgs": "aml_infra.components.registry",
     "TrainingImage": "aml_infra.components.training_image",
     "TrainingImageArgs": "aml_infra.components.training_image_args",
     "TrainingJob": "aml_infra.components.training_job",

@@ -63,8 +63,8 @@ class GpuClusterArgs:
         idle_seconds: seconds after which a node that has nothing to do is given back.
         low_priority: True: cheaper nodes, which Azure may take away at any time.
         subnet_id: id of the subnet that the nodes are in. By default they are in the managed network of the workspace.
-        node_public_ip: whether nodes have public IP addresses. By default they have none where a managed network or a
-            subnet is known; else it is left to the service.
+        node_public_ip: whether nodes have public IP addresses, without which they need a managed network or a subnet.
+            By default only where neither is known, as of a workspace that existed already.
         adopt: resource id of a cluster of the workspace that was made by hand: it is taken over as it is, with its size
             and network, and only its node counts, idle seconds and tags are managed from then on. Without it, another
             cluster takes its place. By default a new one is made.
@@ -83,11 +83,11 @@ class GpuClusterArgs:
     tags: Mapping[str, str] | None = None
 
     @property
-    def has_public_ip(self) -> bool | None:
-        """Whether nodes have public IP addresses; None where it is left to the service."""
+    def has_public_ip(self) -> bool:
+        """Whether nodes have public IP addresses."""
         if self.node_public_ip is not None:
             return self.node_public_ip
-        return False if self.subnet_id is not None or self._has_managed_network else None
+        return self.subnet_id is None and not self._has_managed_network
 
     @property
     def _has_managed_network(self) -> bool:

@@ -59,8 +59,8 @@ class RegistryArgs:
             later: the registry is replaced, without its images.
         private_endpoint_subnet_id: id of the subnet that gets a private endpoint for the registry, which needs
             ``Premium``. By default the workspace's, where there is no public network access.
-        private_dns_zone_ids: ids of the private DNS zones that the endpoint is registered in, which are those of
-            ``privatelink.azurecr.io``. By default the workspace's.
+        private_dns_zone_ids: ids of the private DNS zones that the endpoint is registered in: of those called
+            ``privatelink.azurecr.io``.
         pushers: who may push images, by a name of your choice. By default whoever runs ``pulumi up``.
         tags: on all resources; those of the workspace by default.
     """
@@ -70,7 +70,7 @@ class RegistryArgs:
     public_network_access: bool | None = None
     zone_redundancy: bool = True
     private_endpoint_subnet_id: pulumi.Input[str] | None = None
-    private_dns_zone_ids: Sequence[str] | None = None
+    private_dns_zone_ids: Sequence[str] = ()
     pushers: Mapping[str, Principal] | None = None
     tags: Mapping[str, str] | None = None
 
@@ -106,12 +106,14 @@ class RegistryArgs:
                 )
                 if is_wanted
             ]
-        for zone_id in self.private_dns_zone_ids or ():
-            zone = workspace_args.find_zone(zone_id)
-            if zone != f"privatelink.{DOMAIN}":
-                problems.append(
-                    Problem("private_dns_zone_ids", f"has {zone_id!r}; allowed are ids of zones privatelink.{DOMAIN}")
-                )
+        problems += [
+            Problem(
+                f"private_dns_zone_ids[{index}]",
+                f"is {zone_id!r}; allowed are ids of private DNS zones {workspace_args.REGISTRY_ZONE}",
+            )
+            for index, zone_id in enumerate(self.private_dns_zone_ids)
+            if workspace_args.find_zone(zone_id) != workspace_args.REGISTRY_ZONE
+        ]
         for who, principal in (self.pushers or {}).items():
             problems += [problem.under(f"pushers[{who!r}]") for problem in principal.find_problems()]
         return problems
@@ -153,7 +155,10 @@ class Registry(pulumi.ComponentResource):
             parent=self,
             name=name,
             subscription_id=workspace.subscription_id,
-            group_id=workspace.id.apply(lambda known: known.partition("/providers/")[0]),
+            # Not of the workspace's id: a workspace that is replaced must not take the images with it.
+            group_id=pulumi.Output.concat(
+                "/subscriptions/", workspace.subscription_id, "/resourceGroups/", workspace.resource_group_name
+            ),
             location=workspace.location,
             tags=args.tags if args.tags is not None else (made.tags if made is not None else {}),
         )
@@ -259,14 +264,12 @@ class Registry(pulumi.ComponentResource):
 
     def _make_endpoint(self, place: Place, args: RegistryArgs, registry: containerregistry.Registry) -> None:
         made = workspaces.find_args(args.workspace)
-        subnet_id, zone_ids = args.private_endpoint_subnet_id, args.private_dns_zone_ids
+        subnet_id = args.private_endpoint_subnet_id
         if subnet_id is None and made is not None and not args.is_public:
             subnet_id = made.private_endpoint_subnet_id
-        if zone_ids is None:
-            zone_ids = made.private_dns_zone_ids if made is not None else ()
         if subnet_id is not None:
             target = Target(part="registry", group_id="registry", resource_id=registry.id)
-            workspace_network.make_endpoint(place, target, subnet_id=subnet_id, zone_ids=zone_ids)
+            workspace_network.make_endpoint(place, target, subnet_id=subnet_id, zone_ids=args.private_dns_zone_ids)
 
 
 def _check_object_id(name: str, object_id: str) -> str:

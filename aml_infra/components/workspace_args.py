@@ -33,9 +33,11 @@ ZONES = {
     "privatelink.blob.core.windows.net": "blob",
     "privatelink.file.core.windows.net": "file",
     "privatelink.vaultcore.azure.net": "vault",
-    "privatelink.azurecr.io": "registry",
 }
 """The private DNS zones that the private endpoints are registered in, and what each of them leads to."""
+
+REGISTRY_ZONE = "privatelink.azurecr.io"
+"""The private DNS zone that the private endpoint of a registry is registered in."""
 
 PROTOCOLS = ("TCP", "UDP", "ICMP", "*")
 

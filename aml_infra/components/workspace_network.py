@@ -68,7 +68,7 @@ def make_endpoint(
     zones = {
         workspace_args.find_zone(each): each
         for each in zone_ids
-        if ZONES[workspace_args.find_zone(each)] == target.part
+        if {**ZONES, workspace_args.REGISTRY_ZONE: "registry"}[workspace_args.find_zone(each)] == target.part
     }
     if zones:
         network.PrivateDnsZoneGroup(

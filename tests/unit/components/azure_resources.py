@@ -59,6 +59,17 @@ IDS: dict[str, Callable[[Inputs], str]] = {
     "machinelearningservices:ManagedNetworkSettingsRule": lambda inputs: (
         f"{name_in_group(WORKSPACES, 'workspaceName')(inputs)}/outboundRules/{inputs['ruleName']}"
     ),
+    "machinelearningservices:Compute": lambda inputs: (
+        f"{name_in_group(WORKSPACES, 'workspaceName')(inputs)}/computes/{inputs['computeName']}"
+    ),
+    "machinelearningservices:EnvironmentVersion": lambda inputs: (
+        name_in_group(WORKSPACES, "workspaceName")(inputs)
+        + f"/environments/{inputs['name']}/versions/{inputs['version']}"
+    ),
+    "machinelearningservices:WorkspaceConnection": lambda inputs: (
+        f"{name_in_group(WORKSPACES, 'workspaceName')(inputs)}/connections/{inputs['connectionName']}"
+    ),
+    "containerregistry:Registry": name_in_group("Microsoft.ContainerRegistry/registries", "registryName"),
     "monitor:DiagnosticSetting": lambda inputs: (
         f"{inputs['resourceUri']}/providers/Microsoft.Insights/diagnosticSettings/{inputs['name']}"
     ),
@@ -70,6 +81,18 @@ IDS: dict[str, Callable[[Inputs], str]] = {
 }
 """The id that a resource gets, by its type without ``azure-native:``."""
 
+
+def _map_identities(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The service takes a map, and the plugin makes one of the list of ids that it takes itself."""
+    return {
+        "type": "UserAssigned",
+        "userAssignedIdentities": {
+            each: {"principalId": f"principal of {each.rpartition('/')[2]}", "clientId": "client"}
+            for each in given["userAssignedIdentities"]
+        },
+    }
+
+
 OUTPUTS: dict[str, Callable[[str, Inputs], dict[str, Any]]] = {
     "managedidentity:UserAssignedIdentity": lambda resource_id, _: {
         "principalId": f"principal of {resource_id.rpartition('/')[2]}",
@@ -79,15 +102,23 @@ OUTPUTS: dict[str, Callable[[str, Inputs], dict[str, Any]]] = {
         "discoveryUrl": f"https://{inputs['location']}.api.azureml.ms/discovery",
         "mlFlowTrackingUri": f"azureml://{inputs['location']}.api.azureml.ms/mlflow/v1.0",
         "tenantId": TENANT,
-        # The service takes a map, and the plugin makes one of the list of ids that it takes itself.
-        "identity": {
-            "type": "UserAssigned",
-            "userAssignedIdentities": {
-                each: {"principalId": f"principal of {each.rpartition('/')[2]}", "clientId": "client"}
-                for each in inputs["identity"]["userAssignedIdentities"]
+        "identity": _map_identities(inputs["identity"]),
+    },
+    "machinelearningservices:Compute": lambda _, inputs: {
+        "identity": _map_identities(inputs["identity"]),
+        "properties": {
+            **inputs["properties"],
+            "provisioningState": "Succeeded",
+            "properties": {
+                **inputs["properties"]["properties"],
+                "allocationState": "Steady",
+                "currentNodeCount": 0,
+                "targetNodeCount": 0,
             },
         },
     },
+    "machinelearningservices:EnvironmentVersion": lambda _, inputs: {"name": inputs["version"]},
+    "containerregistry:Registry": lambda _, inputs: {"loginServer": f"{inputs['registryName']}.azurecr.io"},
 }
 """What the service adds to the inputs."""
 

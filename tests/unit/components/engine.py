@@ -8,7 +8,9 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 import pulumi
+from pulumi.runtime.proto import callback_pb2
 
+from aml_infra.components.registry_login import TOKEN_USER
 from tests.unit.components import azure_resources
 
 AZURE_PROVIDER = "pulumi:providers:azure-native"
@@ -16,7 +18,11 @@ BASE_DIGEST = "sha256:" + "b" * 64
 BUILT_DIGEST = "sha256:" + "d" * 64
 DOCKER_IMAGE = "docker-build:index:Image"
 DOCKER_PROVIDER = "pulumi:providers:docker"
+ENVIRONMENT = "azure-native:machinelearningservices:EnvironmentVersion"
 GET_CLIENT = "azure-native:authorization:getClientConfig"
+GET_COMPUTE = "azure-native:machinelearningservices:getCompute"
+GET_ENVIRONMENT = "azure-native:machinelearningservices:getEnvironmentContainer"
+GET_ENVIRONMENT_VERSION = "azure-native:machinelearningservices:getEnvironmentVersion"
 GET_REGISTRY_IMAGE = "docker:index/getRegistryImage:getRegistryImage"
 GET_WORKSPACE = "azure-native:machinelearningservices:getWorkspace"
 RUN = "aml-infra:index:TrainingRun"
@@ -36,7 +42,7 @@ def run_alone(asked: Coroutine[Any, Any, _Result]) -> _Result:
 
 @dataclasses.dataclass
 class Engine(pulumi.runtime.Mocks):
-    """A Pulumi engine in memory: records what is registered, and knows five functions. Anything else fails."""
+    """A Pulumi engine in memory: records what is registered, and knows some functions. Anything else fails."""
 
     resources: list[pulumi.runtime.MockResourceArgs] = dataclasses.field(default_factory=list)
     hooks: dict[str, pulumi.ResourceHook] = dataclasses.field(default_factory=dict)
@@ -47,6 +53,10 @@ class Engine(pulumi.runtime.Mocks):
     registry_images: dict[str, str] = dataclasses.field(default_factory=dict)
     client: dict[str, str] = dataclasses.field(default_factory=lambda: dict(azure_resources.CLIENT))
     workspaces: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    computes: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    environments: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    transforms: list[pulumi.ResourceTransform] = dataclasses.field(default_factory=list)
+    tokens: int = 0
     failure: str | None = None
     calls: list[str] = dataclasses.field(default_factory=list)
     providers: list[str | None] = dataclasses.field(default_factory=list)
@@ -70,10 +80,22 @@ class Engine(pulumi.runtime.Mocks):
             if image in self.registry_images and DOCKER_PROVIDER in args.provider:
                 return {"name": image, "sha256Digest": self.registry_images[image], "id": image}
             return {}, [("", f"registry has no {image}")]
+        if function == "getRegistryToken":
+            self.tokens += 1
+            return {"username": TOKEN_USER, "password": f"token {self.tokens} of {args.args['server']}"}
+        return self._ask_azure(args)
+
+    def _ask_azure(self, args: pulumi.runtime.MockCallArgs) -> Any:
         if args.token == GET_CLIENT and args.args == {}:
             return self.client
         if args.token == GET_WORKSPACE:
             return self.workspaces[f"{args.args['resourceGroupName']}/{args.args['workspaceName']}"]
+        if args.token == GET_COMPUTE:
+            return find(self.computes, args.args["computeName"])
+        if args.token == GET_ENVIRONMENT:
+            return find(self.environments, args.args["name"])
+        if args.token == GET_ENVIRONMENT_VERSION:
+            return find(self.environments, f"{args.args['name']}:{args.args['version']}")
         raise NotImplementedError(args.token)
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
@@ -101,6 +123,11 @@ class Engine(pulumi.runtime.Mocks):
         """What the callback server of the SDK does, which there is none of with mocks."""
         self.hooks[hook.name] = hook
 
+    def register_transform(self, transform: pulumi.ResourceTransform) -> callback_pb2.Callback:
+        """As above; what it does is tried by hand."""
+        self.transforms.append(transform)
+        return callback_pb2.Callback(token=str(len(self.transforms)))
+
     def register_error_hook(self, hook: pulumi.ErrorHook) -> None:
         """As above; nothing fails here."""
 
@@ -119,6 +146,15 @@ class Engine(pulumi.runtime.Mocks):
 
         run_program()
         return values
+
+
+def find(known: Mapping[str, dict[str, Any]], name: str) -> Any:
+    """One of what Azure knows, else a failure in its words."""
+    if name in known and "failure" in known[name]:
+        return {}, [("", known[name]["failure"])]
+    if name in known:
+        return known[name]
+    return {}, [("", f'Status=404 Code="ResourceNotFound" Message="{name} was not found"')]
 
 
 def _read_outputs(result: object) -> dict[str, Any]:

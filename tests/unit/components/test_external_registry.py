@@ -5,7 +5,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from aml_infra import Problem, Registry
+from aml_infra import InvalidInput, Problem, Registry, Workspace, WorkspaceArgs
 from aml_infra.components.external_registry import ExternalRegistry
 from aml_infra.components.registry_login import Login
 from tests.unit.components.engine import Engine
@@ -92,3 +92,70 @@ def test_an_account_that_is_not_given_is_told(engine: Engine) -> None:
     engine.run(program)
 
     assert [problem.path for problem in found] == ["username", "password"]
+
+
+CONNECTION = "azure-native:machinelearningservices:WorkspaceConnection"
+
+
+def connect(server: str = "ghcr.io/team", name: str | None = "ghcr") -> ExternalRegistry:
+    """A registry that a workspace is connected to."""
+    workspace = Workspace("pets", WorkspaceArgs(location="westeurope", public_network_access=True))
+    return Registry.external(server, "me", "sesame", workspace=workspace, name=name)
+
+
+def test_a_workspace_is_connected_to_it(engine: Engine) -> None:
+    """Its computes pull with the account; the password is a secret, and in Azure in the key vault."""
+    engine.run(connect)
+
+    made = engine.find(CONNECTION)
+    (workspace,) = [one.inputs for one in engine.resources if one.name == "pets-workspace"]
+    properties = made.inputs["properties"]
+    assert made.name == "ghcr-connection"
+    assert made.inputs["connectionName"].startswith("ghcr-test-")
+    assert made.inputs["workspaceName"] == workspace["workspaceName"]
+    assert made.inputs["resourceGroupName"] == workspace["resourceGroupName"]
+    assert properties[pulumi.runtime.rpc._special_sig_key]
+    assert properties["value"] == {
+        "authType": "UsernamePassword",
+        "category": "ContainerRegistry",
+        "credentials": {"username": "me", "password": "sesame"},
+        "target": "https://ghcr.io",
+    }
+
+
+def test_without_a_workspace_it_is_no_resource(engine: Engine) -> None:
+    """A stack on this machine has nothing of Azure in its state."""
+    engine.run(lambda: Registry.external("ghcr.io/team", "me", "sesame"))
+
+    assert engine.resources == []
+
+
+@pytest.mark.parametrize(
+    ("server", "name", "problem"),
+    [
+        ("ghcr.io/team", None, "registry: has a workspace, but no name; give a name, as the connection to it has one"),
+        (
+            "localhost:5000/team",
+            "mine",
+            (
+                "mine.server: is 'localhost:5000/team', which Azure cannot reach; give a registry that is reachable "
+                "from the internet, or leave workspace out"
+            ),
+        ),
+    ],
+)
+def test_a_connection_that_cannot_be_is_told(engine: Engine, server: str, name: str | None, problem: str) -> None:
+    """Before it is made."""
+    with pytest.raises(InvalidInput) as caught:
+        engine.run(lambda: connect(server, name))
+
+    assert [str(each) for each in caught.value.problems] == [problem]
+    assert [one.typ for one in engine.resources if one.typ == CONNECTION] == []
+
+
+def test_a_name_alone_connects_nothing(engine: Engine) -> None:
+    """Somebody has forgotten the workspace."""
+    with pytest.raises(
+        InvalidInput, match="ghcr: has a name, but no workspace that it is the connection of; give both"
+    ):
+        engine.run(lambda: Registry.external("ghcr.io/team", "me", "sesame", name="ghcr"))

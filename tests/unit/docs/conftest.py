@@ -35,6 +35,10 @@ CONFIG = {
 """The configuration that they read."""
 
 
+NODES = {"allocationState": "Steady", "currentNodeCount": 0, "targetNodeCount": 0}
+"""Those of the cluster that they attach to."""
+
+
 class FinishedEngine(Engine):
     """An engine whose runs have all ended, with metrics and outputs."""
 
@@ -48,8 +52,19 @@ class FinishedEngine(Engine):
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch, buildx: pathlib.Path) -> Engine:
     """A fresh engine, with buildx installed and the stack's configuration set."""
+    cluster = {"computeType": "AmlCompute", "provisioningState": "Succeeded", "properties": NODES}
     engine = FinishedEngine(
-        images={"debian:bookworm-slim": BASE_DIGEST}, workspaces={"rg-pets/pets": EXISTING_WORKSPACE}
+        images={"debian:bookworm-slim": BASE_DIGEST},
+        registry_images={"fastdotai/fastai:latest": BASE_DIGEST},
+        workspaces={"rg-pets/pets": EXISTING_WORKSPACE},
+        computes={"gpu-cluster": {"id": "/computes/gpu-cluster", "name": "gpu-cluster", "properties": cluster}},
+        environments={
+            "acft-hf-nlp-gpu": {"id": "/environments/e", "properties": {"latestVersion": "80"}},
+            "acft-hf-nlp-gpu:80": {
+                "id": "/environments/e/versions/80",
+                "properties": {"image": "mcr.io/e:80"},
+            },
+        },
     )
     pulumi.runtime.set_mocks(engine, project="aml-infra", stack="test")
     monkeypatch.setattr(pulumi_settings.SETTINGS, "callbacks", engine, raising=False)
