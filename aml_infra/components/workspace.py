@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import pulumi
 
-from aml_infra.components import validation, workspace_config, workspace_creation, workspace_dependencies
+from aml_infra.components import functions, validation, workspace_config, workspace_creation, workspace_dependencies
 from aml_infra.components.azure_place import Place
 from aml_infra.components.validation import Machine
 from aml_infra.components.workspace_args import WorkspaceArgs
@@ -18,6 +18,8 @@ from aml_infra.errors import Problem
 
 if TYPE_CHECKING:
     from pulumi_azure_native import authorization, machinelearningservices
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -227,11 +229,13 @@ class Workspace(pulumi.ComponentResource):
             problem = Problem("subscription_id", f"is {given!r}, and Pulumi works in {current!r}; {fix}")
             validation.raise_for([problem.under(self._name)])
         self.subscription_id = pulumi.Output.from_input(current)
-        found = machinelearningservices.get_workspace_output(
-            resource_group_name=address.resource_group,
-            workspace_name=address.workspace_name,
-            opts=pulumi.InvokeOutputOptions(parent=self),
+        opts = pulumi.InvokeOptions(parent=self)
+        named = f"there is no workspace {address.workspace_name!r} in resource group {address.resource_group!r}"
+        answer = self._ask(
+            lambda: machinelearningservices.get_workspace(address.resource_group, address.workspace_name, opts),
+            f"{named} that this login may read; check the names, and who is logged in",
         )
+        found = pulumi.Output.from_input(answer)
         self.location = found.apply(lambda known: str(known.location))
         self._place = self._find_place(
             pulumi.Output.concat("/subscriptions/", self.subscription_id, "/resourceGroups/", address.resource_group),
@@ -248,7 +252,20 @@ class Workspace(pulumi.ComponentResource):
         from pulumi_azure_native import authorization
 
         # Asked at once, as what is wrong with the login is told before anything is made.
-        return authorization.get_client_config(opts=pulumi.InvokeOptions(parent=self))
+        opts = pulumi.InvokeOptions(parent=self)
+        where = "https://www.pulumi.com/registry/packages/azure-native/installation-configuration"
+        fix = f"run `az login`, or log in as {where} says"
+        return self._ask(lambda: authorization.get_client_config(opts), f"cannot tell who is logged in to Azure; {fix}")
+
+    def _ask(self, ask: Callable[[], _Answer], problem: str) -> _Answer:
+        try:
+            return ask()
+        except Exception as error:
+            # A failed invoke is a bare Exception, the SDK has nothing narrower.
+            if type(error) is not Exception:
+                raise
+            reason = functions.read_failure(str(error))
+            raise validation.InvalidProgram([Problem(self._name, f"{problem} ({reason})")]) from error
 
     def _find_place(self, group_id: pulumi.Output[str], tags: Mapping[str, str]) -> Place:
         return Place(

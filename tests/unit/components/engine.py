@@ -89,7 +89,8 @@ class Engine(pulumi.runtime.Mocks):
         if args.token == GET_CLIENT and args.args == {}:
             return self.client
         if args.token == GET_WORKSPACE:
-            return self.workspaces[f"{args.args['resourceGroupName']}/{args.args['workspaceName']}"]
+            path = f"{args.args['resourceGroupName']}/{args.args['workspaceName']}"
+            return self.workspaces.get(path) or ({}, [("", f"ResourceNotFound: {path}")])
         if args.token == GET_COMPUTE:
             return find(self.computes, args.args["computeName"])
         if args.token == GET_ENVIRONMENT:

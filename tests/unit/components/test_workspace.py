@@ -403,6 +403,22 @@ def test_a_login_without_an_object_id_is_told(engine: Engine) -> None:
     assert [resource.name for resource in engine.resources] == ["pets"]
 
 
+def test_a_missing_login_is_told(engine: Engine) -> None:
+    """With Azure's reason, and before anything is made."""
+    engine.failure = "please run az login"
+
+    with pytest.raises(InvalidInput) as caught:
+        make(engine)
+
+    assert caught.value.lines() == [
+        (
+            "  - pets: cannot tell who is logged in to Azure; run `az login`, or log in as https://www.pulumi.com/registry/"
+            "packages/azure-native/installation-configuration says (please run az login)"
+        )
+    ]
+    assert [resource.name for resource in engine.resources] == ["pets"]
+
+
 def test_wrong_arguments_make_nothing(engine: Engine) -> None:
     """Not even the group."""
     with pytest.raises(InvalidInput) as caught:
@@ -507,6 +523,19 @@ def test_an_existing_workspace_is_attached_to(engine: Engine) -> None:
     assert (identity["location"], identity["resourceGroupName"]) == ("northeurope", "rg-pets")
     scope = get_inputs(engine, "mine-compute-identity-storage-storage-blob-data-contributor")["scope"]
     assert scope == STORAGE
+
+
+def test_a_workspace_that_is_not_there_is_told(engine: Engine) -> None:
+    """With Azure's reason, as it may be there and not be seen."""
+    with pytest.raises(InvalidInput) as caught:
+        engine.run(lambda: Workspace.get("mine", workspace_name="cats", resource_group="rg-pets"))
+
+    assert caught.value.lines() == [
+        (
+            "  - mine: there is no workspace 'cats' in resource group 'rg-pets' that this login may read; check the "
+            "names, and who is logged in (ResourceNotFound: rg-pets/cats)"
+        )
+    ]
 
 
 @pytest.mark.parametrize(
