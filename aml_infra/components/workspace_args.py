@@ -129,7 +129,7 @@ class WorkspaceArgs:
             Scientist on the workspace and Storage Blob Data Contributor on its storage. By default whoever runs
             ``pulumi up``.
         config_path: the ``config.json`` that Azure's SDKs read is written there by ``up``. By default it is not.
-        tags: on all resources.
+        tags: on all resources; identities keep those that they were made with.
     """
 
     location: str

@@ -156,5 +156,6 @@ def make_identity(place: Place, part: str = "") -> managedidentity.UserAssignedI
         resource_group_name=place.group,
         location=place.location,
         tags=place.tags,
-        opts=pulumi.ResourceOptions(parent=place.parent),
+        # Preview does not know the principal of an identity that is changed, and would show all its roles as replaced.
+        opts=pulumi.ResourceOptions(parent=place.parent, ignore_changes=["tags"]),
     )

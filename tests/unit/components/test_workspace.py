@@ -308,6 +308,14 @@ def test_what_the_service_changes_itself_is_no_diff(engine: Engine, requests: Re
     assert list(requests["pets-blobs"].ignoreChanges) == ["cors"]
 
 
+def test_other_tags_are_no_other_roles(engine: Engine, requests: Requests) -> None:
+    """Preview does not know the principal of an identity that is changed, and tags are all that can change of one."""
+    make(engine, lambda workspace: workspace.compute_identity)
+
+    for name in ("pets-identity", "pets-compute-identity"):
+        assert list(requests[name].ignoreChanges) == ["tags"]
+
+
 def test_endpoints_are_in_the_zones_that_lead_to_them(engine: Engine) -> None:
     """The workspace is in two."""
     make(
