@@ -13,7 +13,7 @@ from typing import Any
 import pulumi
 
 from aml_infra import azure_names, naming
-from aml_infra.components import functions, validation
+from aml_infra.components import functions, validation, workspace_creation
 from aml_infra.components.workspace import Workspace
 from aml_infra.errors import Problem
 
@@ -53,10 +53,11 @@ def register(
     """
     from pulumi_azure_native import machinelearningservices
 
-    version = machinelearningservices.EnvironmentVersion(
+    version = image.apply(lambda known: name_version(known, conda_file))
+    made = machinelearningservices.EnvironmentVersion(
         f"{name}-environment",
         name=naming.slugify(name),
-        version=image.apply(lambda known: name_version(known, conda_file)),
+        version=version,
         resource_group_name=workspace.resource_group_name,
         workspace_name=workspace.workspace_name,
         properties=machinelearningservices.EnvironmentVersionPropertiesArgs(
@@ -65,9 +66,9 @@ def register(
         opts=pulumi.ResourceOptions(parent=parent, retain_on_delete=True, transforms=[_Adoption(parent, name).adopt]),
     )
     return Environment(
-        id=version.id.apply(str),
+        id=made.id.apply(str),
         name=pulumi.Output.from_input(naming.slugify(name)),
-        version=version.name.apply(str),
+        version=workspace_creation.after(made, version),
     )
 
 

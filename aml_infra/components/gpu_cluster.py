@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from aml_infra import azure_names, vm_sizes
-from aml_infra.components import azure_functions, azure_place, validation
+from aml_infra.components import azure_functions, azure_place, validation, workspace_creation
 from aml_infra.components import workspace as workspaces
 from aml_infra.components.validation import Machine
 from aml_infra.components.workspace import Workspace
@@ -190,8 +190,11 @@ class GpuCluster(pulumi.ComponentResource):
             raise TypeError("args stand for a workspace")
         self._args, self._workspace = args, workspace
         if isinstance(args, GpuClusterArgs):
-            made = self._make(name, args, workspace)
-            self.id, self.cluster_name, properties = made.id, made.name, made.properties
+            cluster_name = _build_name(name, args, workspace)
+            made = self._make(name, args, workspace, cluster_name)
+            # Not the output of that name, which a preview of a change does not know.
+            self.id, self.cluster_name = made.id, workspace_creation.after(made, cluster_name)
+            properties = made.properties
         else:
             found = self._find(args)
             self.id = found.apply(lambda known: str(known.id))
@@ -232,7 +235,9 @@ class GpuCluster(pulumi.ComponentResource):
         """What the cluster cannot give of what a job asks for."""
         return self._args.find_demand_problems(demand, machine)
 
-    def _make(self, name: str, args: GpuClusterArgs, workspace: Workspace) -> machinelearningservices.Compute:
+    def _make(
+        self, name: str, args: GpuClusterArgs, workspace: Workspace, cluster_name: pulumi.Output[str]
+    ) -> machinelearningservices.Compute:
         from pulumi_azure_native import machinelearningservices
 
         quota = azure_functions.build_quota_hook(
@@ -248,7 +253,7 @@ class GpuCluster(pulumi.ComponentResource):
         made = workspace.args
         return machinelearningservices.Compute(
             f"{name}-cluster",
-            compute_name=_build_name(name, args, workspace),
+            compute_name=cluster_name,
             resource_group_name=workspace.resource_group_name,
             workspace_name=workspace.workspace_name,
             location=workspace.location,
