@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import paths
 from sections import (
@@ -18,7 +19,9 @@ from sections import (
 )
 
 import aml_infra
-from aml_infra import ContainerRegistry
+
+if TYPE_CHECKING:
+    from aml_infra.components.container_registry import ContainerRegistry
 
 ATTACHED = aml_infra.WorkspaceArgs(location="westeurope", managed_network="disabled")
 """Stands for a workspace that exists already, while its network and region are not known yet."""

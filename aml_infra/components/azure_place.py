@@ -53,3 +53,9 @@ def build_name(kind: str, subscription_id: pulumi.Output[str], component: str, p
         return azure_names.build_name(kind, owner, part)
 
     return subscription_id.apply(build)
+
+
+def after(resource: pulumi.Resource, value: pulumi.Output[str]) -> pulumi.Output[str]:
+    """``value``, for those who have to wait for ``resource``; preview knows it all the same."""
+    # The URN is known at preview, and only once the resource is there at update.
+    return pulumi.Output.all(value, resource.urn).apply(lambda known: str(known[0]))

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pulumi
 
-from aml_infra.components import functions, validation, workspace_config, workspace_creation, workspace_dependencies
+from aml_infra.components import (
+    azure_place,
+    functions,
+    validation,
+    workspace_config,
+    workspace_creation,
+    workspace_dependencies,
+)
 from aml_infra.components.azure_place import Place
 from aml_infra.components.validation import Machine
 from aml_infra.components.workspace_args import WorkspaceArgs
@@ -192,7 +199,7 @@ class Workspace(pulumi.ComponentResource):
             principal_id=identity.principal_id,
         )
         return ComputeIdentity(
-            id=workspace_creation.after(granted, identity.id),
+            id=azure_place.after(granted, identity.id),
             principal_id=identity.principal_id,
             client_id=identity.client_id,
         )

@@ -52,6 +52,8 @@ https://learn.microsoft.com/azure/machine-learning/how-to-identity-based-service
 CONTRIBUTOR_ROLES = {"workspace": "AzureML Data Scientist", "storage": "Storage Blob Data Contributor"}
 """What someone who trains must be allowed, and on what."""
 
+after = azure_place.after
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Creation:
@@ -85,7 +87,7 @@ def make_group(
         tags=args.tags,
         opts=pulumi.ResourceOptions(parent=parent),
     )
-    return after(group, group_id)
+    return azure_place.after(group, group_id)
 
 
 def make_all(place: Place, args: WorkspaceArgs, client: authorization.GetClientConfigResult) -> Creation:
@@ -153,12 +155,19 @@ def _make_workspace(place: Place, args: WorkspaceArgs, tenant_id: str) -> Creati
             location=place.location,
             purge=True,
         ),
-        # The purge comes right after the workspace's delete, while what belonged to it is still there.
-        pulumi.ResourceOptions(parent=place.parent, depends_on=[account, vault]),
+        # The purge comes right after the workspace's delete, while what belonged to it is still there; also where the
+        # workspace is replaced, as the new one has the same name.
+        pulumi.ResourceOptions(
+            parent=place.parent,
+            delete_before_replace=True,
+            depends_on=[account, vault],
+            replacement_trigger=args.high_business_impact,
+        ),
     )
     workspace = machinelearningservices.Workspace(
         f"{place.name}-workspace",
-        workspace_name=workspace_name,
+        # Whatever its name comes from is deleted after the workspace, and made before it.
+        workspace_name=azure_place.after(guard, workspace_name),
         resource_group_name=place.group,
         location=place.location,
         application_insights=insights.id,
@@ -181,7 +190,7 @@ def _make_workspace(place: Place, args: WorkspaceArgs, tenant_id: str) -> Creati
         opts=pulumi.ResourceOptions(
             parent=place.parent,
             delete_before_replace=True,
-            depends_on=[guard, *grants],
+            depends_on=grants,
             ignore_changes=list(CHANGED_BY_THE_SERVICE),
             # Azure refuses to change these. It refuses another key vault and another storage account, too, but for them
             # no workspace is thrown away.
@@ -190,7 +199,7 @@ def _make_workspace(place: Place, args: WorkspaceArgs, tenant_id: str) -> Creati
     )
     return Creation(
         workspace=workspace,
-        workspace_name=after(workspace, workspace_name),
+        workspace_name=azure_place.after(workspace, workspace_name),
         account=account,
         vault=vault,
         insights=insights,
@@ -218,12 +227,6 @@ def grant(
         principal_type=principal_type,
         opts=pulumi.ResourceOptions(parent=place.parent),
     )
-
-
-def after(resource: pulumi.Resource, value: pulumi.Output[str]) -> pulumi.Output[str]:
-    """``value``, for those who have to wait for ``resource``; preview knows it all the same."""
-    # The URN is known at preview, and only once the resource is there at update.
-    return pulumi.Output.all(value, resource.urn).apply(lambda known: str(known[0]))
 
 
 def check_login(name: str, args: WorkspaceArgs, client: authorization.GetClientConfigResult) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
+from aml_infra.components import azure_place
 from aml_infra.components.azure_place import Place
 from aml_infra.components.soft_deletion import SoftDeletion, SoftDeletionArgs
 from aml_infra.components.workspace_args import WorkspaceArgs
@@ -82,11 +83,12 @@ def make_vault(place: Place, args: WorkspaceArgs, *, tenant_id: str) -> keyvault
             location=place.location,
             purge=not args.purge_protection,
         ),
-        pulumi.ResourceOptions(parent=place.parent),
+        pulumi.ResourceOptions(parent=place.parent, delete_before_replace=True),
     )
     return keyvault.Vault(
         f"{place.name}-vault",
-        vault_name=name,
+        # Whatever its name comes from is deleted after the vault, and made before it.
+        vault_name=azure_place.after(guard, name),
         resource_group_name=place.group,
         location=place.location,
         properties=keyvault.VaultPropertiesArgs(
@@ -102,9 +104,7 @@ def make_vault(place: Place, args: WorkspaceArgs, *, tenant_id: str) -> keyvault
             tenant_id=tenant_id,
         ),
         tags=place.tags,
-        opts=pulumi.ResourceOptions(
-            parent=place.parent, delete_before_replace=True, depends_on=[guard], replace_on_changes=["location"]
-        ),
+        opts=pulumi.ResourceOptions(parent=place.parent, delete_before_replace=True, replace_on_changes=["location"]),
     )
 
 

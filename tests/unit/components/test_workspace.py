@@ -232,6 +232,20 @@ def test_what_is_soft_deleted_goes_in_order(engine: Engine, requests: Requests) 
     assert "pets-group" in list_dependencies(requests, "pets-vault-guard")
 
 
+def test_a_workspace_that_is_replaced_is_purged_first(engine: Engine, requests: Requests) -> None:
+    """Its guard is replaced for the same reason, and is in between, as the name of the workspace comes from it."""
+    make(engine, high_business_impact=True)
+
+    guard = requests["pets-guard"]
+    assert (guard.deleteBeforeReplace, guard.replacement_trigger.bool_value) == (True, True)
+    for name, property_name, guard_name in (
+        ("pets-workspace", "workspaceName", "pets-guard"),
+        ("pets-vault", "vaultName", "pets-vault-guard"),
+    ):
+        urns = requests[name].propertyDependencies[property_name].urns
+        assert guard_name in {urn.rpartition("::")[2] for urn in urns}
+
+
 @pytest.mark.parametrize("protected", [True, False])
 def test_a_vault_is_purged_where_azure_allows_it(engine: Engine, protected: bool) -> None:
     """Not with purge protection, which stays on once it is on; the workspace always."""

@@ -117,7 +117,7 @@ def test_the_program_reads_the_file_of_its_stack(
     (tmp_path / "Pulumi.test.yaml").write_text(json.dumps({"config": {"aml-infra:image": written}}))
     train = {"source": "..", "command": ["true"]}
     values = {"aml-infra:image": json.dumps(value), "aml-infra:train": json.dumps(train)}
-    monkeypatch.setattr(settings, "PROJECT_FOLDER", tmp_path)
+    monkeypatch.setattr(settings.paths, "PROJECT_FOLDER", tmp_path)
     monkeypatch.setattr(pulumi.runtime, "get_config_env", lambda: values)
     monkeypatch.setattr(pulumi.runtime, "get_config_secret_keys_env", lambda: ["aml-infra:image"])
 
