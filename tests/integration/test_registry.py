@@ -357,3 +357,50 @@ def test_a_cache_in_the_registry_is_read(image_project: Project, registry: Local
     assert image_project.outputs()["build_key"] == key
     config = json.loads(registry.read_config(f"team/{image_project.name}", key[:12]))[1]
     assert "moby.buildkit.cache.v0" in config
+
+
+TOKENS = """\
+from aml_infra.components.external_registry import ExternalRegistry
+from aml_infra.components.registry_login import Login
+
+
+class Tokens(ExternalRegistry):
+    has_lasting_password = False
+
+    @property
+    def password(self):
+        return pulumi.Output.secret("") if pulumi.runtime.is_dry_run() else self._token
+
+    @password.setter
+    def password(self, value):
+        self._token = value
+
+    @property
+    def login(self):
+        return pulumi.Output.all(self.server, self.username, self._token).apply(lambda known: Login(*known))
+
+
+def external(server, username, password):
+    return Tokens(server=server, username=username, password=password)
+
+
+"""
+"""A registry like those of Azure: at preview it has no password, as nothing is pushed, and later one that is new."""
+
+
+def test_a_token_is_no_change(image_project: Project, registry: LocalRegistry) -> None:
+    """An image is pushed with it, and looked up, and neither shows in the next preview."""
+    program = PROGRAM.replace("aml_infra.Registry.external", "external").replace("with open", f"{TOKENS}with open", 1)
+    (image_project.folder / "__main__.py").write_text(program)
+    base = push_base(image_project, registry, f"ENV PROJECT={image_project.name}\n")
+    write_image(image_project, registry, base_image=base)
+
+    image_project.up()
+    outputs = image_project.outputs()
+    preview = image_project.pulumi("preview", "--diff", "--expect-no-changes")
+    second = image_project.up()
+
+    assert outputs["identity"] == registry.find_digest("base", image_project.name)
+    assert outputs["status"] == "Completed"
+    assert "7 unchanged" in preview
+    assert "7 unchanged" in second
