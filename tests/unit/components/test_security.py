@@ -11,6 +11,8 @@ import pulumi
 import pytest
 
 from aml_infra.components import role_assignments
+from aml_infra.components.gpu_cluster import GpuCluster, GpuClusterArgs
+from aml_infra.components.registry import Registry, RegistryArgs
 from aml_infra.components.role_assignments import Principal
 from aml_infra.components.workspace import Workspace
 from aml_infra.components.workspace_args import ZONES, OutboundRule, WorkspaceArgs
@@ -83,7 +85,8 @@ def test_each_row_has_a_test() -> None:
 
 def test_the_arguments_exist() -> None:
     """Each that a row or the text names."""
-    fields = {field.name for field in dataclasses.fields(WorkspaceArgs)}
+    args = (WorkspaceArgs, RegistryArgs, GpuClusterArgs)
+    fields = {field.name for each in args for field in dataclasses.fields(each)}
 
     assert {argument for argument in TESTS.values() if argument} <= fields
     assert set(re.findall(r"`([a-z]+_[a-z_]+)", TEXT)) - fields == set()
@@ -456,3 +459,191 @@ def test_insights_data(make: Callable[..., Made]) -> None:
 
     assert insights["ingestionMode"] == "LogAnalytics"
     assert insights["workspaceResourceId"].endswith("/Microsoft.OperationalInsights/workspaces/pets-test-tl5s5l7r3n")
+
+
+def make_registry(engine: Engine, *, public: bool = False, **given: Any) -> Made:
+    """Makes the registry ``images`` of a workspace; gives the inputs of its resources, by name without that."""
+
+    def program() -> None:
+        args = WorkspaceArgs(location="westeurope", public_network_access=public, private_endpoint_subnet_id=SUBNET)
+        Registry("images", RegistryArgs(workspace=Workspace("pets", args), **given))
+
+    engine.resources.clear()
+    engine.run(program)
+    own = [resource for resource in engine.resources if resource.name.startswith("images-")]
+    return {resource.name.removeprefix("images-"): resource.inputs for resource in own}
+
+
+@row("admin user of the registry")
+def test_registry_admin(engine: Engine) -> None:
+    """There is no password that could leak."""
+    assert make_registry(engine)["registry"]["adminUserEnabled"] is False
+
+
+@row("anonymous pull")
+def test_registry_anonymous_pull(engine: Engine) -> None:
+    """Also where it can be reached from the internet."""
+    for public in (False, True):
+        assert make_registry(engine, public=public)["registry"]["anonymousPullEnabled"] is False
+
+
+@row("data endpoints")
+def test_registry_data_endpoints(engine: Engine) -> None:
+    """No more addresses than it needs."""
+    assert make_registry(engine)["registry"]["dataEndpointEnabled"] is False
+
+
+@row("size of the registry", "sku")
+def test_registry_sku(engine: Engine) -> None:
+    """What is closed needs the largest."""
+    assert make_registry(engine)["registry"]["sku"] == {"name": "Premium"}
+    assert make_registry(engine, public=True)["registry"]["sku"] == {"name": "Standard"}
+    assert make_registry(engine, public=True, sku="Basic")["registry"]["sku"] == {"name": "Basic"}
+
+
+@row("the registry from the internet", "public_network_access")
+def test_registry_public_access(engine: Engine) -> None:
+    """As the workspace, unless it is said."""
+    assert make_registry(engine)["registry"]["publicNetworkAccess"] == "Disabled"
+    assert make_registry(engine, public=True)["registry"]["publicNetworkAccess"] == "Enabled"
+    assert make_registry(engine, public_network_access=True)["registry"]["publicNetworkAccess"] == "Enabled"
+
+
+@row("private endpoint of the registry", "private_endpoint_subnet_id")
+def test_registry_endpoint(engine: Engine) -> None:
+    """Where what pulls and pushes can reach it."""
+    assert make_registry(engine)["registry-endpoint"]["subnet"] == {"id": SUBNET}
+    own = make_registry(engine, public=True, private_endpoint_subnet_id=f"{SUBNET}-2")
+    assert own["registry-endpoint"]["subnet"] == {"id": f"{SUBNET}-2"}
+    assert "registry-endpoint" not in make_registry(engine, public=True)
+
+
+@row("private DNS zone of the registry", "private_dns_zone_ids")
+def test_registry_zone(engine: Engine) -> None:
+    """The endpoint is registered in it."""
+    zone = f"{NETWORK}/privateDnsZones/privatelink.azurecr.io"
+
+    (registered,) = make_registry(engine, private_dns_zone_ids=[zone])["registry-zones"]["privateDnsZoneConfigs"]
+
+    assert registered["privateDnsZoneId"] == zone
+
+
+@row("export of images elsewhere")
+def test_registry_export(engine: Engine) -> None:
+    """Azure takes that only where it is closed."""
+    assert make_registry(engine)["registry"]["policies"]["exportPolicy"] == {"status": "disabled"}
+    open_one = make_registry(engine, public=True, sku="Premium")
+    assert open_one["registry"]["policies"]["exportPolicy"] == {"status": "enabled"}
+
+
+@row("zones", "zone_redundancy")
+def test_registry_zones(engine: Engine) -> None:
+    """A region without zones has to say so."""
+    assert make_registry(engine)["registry"]["zoneRedundancy"] == "Enabled"
+    assert make_registry(engine, zone_redundancy=False)["registry"]["zoneRedundancy"] == "Disabled"
+
+
+@row("untagged images")
+def test_registry_retention(engine: Engine) -> None:
+    """What nobody refers to by name does not stay for ever."""
+    assert make_registry(engine)["registry"]["policies"]["retentionPolicy"] == {"days": 15, "status": "enabled"}
+
+
+@row("quarantine")
+def test_registry_quarantine(engine: Engine) -> None:
+    """An image in it cannot be pulled."""
+    assert make_registry(engine)["registry"]["policies"]["quarantinePolicy"] == {"status": "disabled"}
+
+
+def list_roles(made: Made, name: str) -> tuple[str, str]:
+    """The role of an assignment, and the type of who has it."""
+    names = {role_id: role for role, role_id in role_assignments.ROLES.items()}
+    return names[made[name]["roleDefinitionId"].rpartition("/")[2]], made[name]["principalType"]
+
+
+@row("who may pull")
+def test_registry_pull(engine: Engine) -> None:
+    """By their identities, as there is no password."""
+    made = make_registry(engine)
+
+    for name in ("compute-pull", "workspace-pull"):
+        assert list_roles(made, name) == ("AcrPull", "ServicePrincipal")
+
+
+@row("who may push", "pushers")
+def test_registry_push(engine: Engine) -> None:
+    """Nobody else."""
+    made = make_registry(engine)
+    assert list_roles(made, "deployer-push") == ("AcrPush", "User")
+    assert made["deployer-push"]["principalId"] == USER
+    group = Principal(object_id="aaaaaaaa-0000-0000-0000-000000000009", type="Group")
+    made = make_registry(engine, pushers={"team": group})
+    assert [name for name in made if name.endswith("-push")] == ["team-push"]
+    assert list_roles(made, "team-push") == ("AcrPush", "Group")
+
+
+@row("logs and metrics of the registry")
+def test_registry_diagnostics(engine: Engine) -> None:
+    """Who pulled and pushed what."""
+    made = make_registry(engine)
+
+    name = made["registry"]["registryName"]
+    check_diagnostics({"registry-diagnostics": made["diagnostics"]}, "registry", f"/registries/{name}")
+
+
+def make_cluster(engine: Engine, **given: Any) -> tuple[Any, Any]:
+    """Makes a cluster of a workspace; gives its inputs, and the properties among them."""
+    network = given.pop("managed_network", "allow_internet_outbound")
+
+    def program() -> None:
+        args = WorkspaceArgs(location="westeurope", managed_network=network, public_network_access=True)
+        GpuCluster("gpu", GpuClusterArgs(workspace=Workspace("pets", args), **given))
+
+    engine.resources.clear()
+    engine.run(program)
+    inputs = engine.find("azure-native:machinelearningservices:Compute").inputs
+    return inputs, inputs["properties"]["properties"]
+
+
+@row("port for SSH")
+def test_cluster_ssh(engine: Engine) -> None:
+    """Nobody logs in."""
+    _, properties = make_cluster(engine)
+
+    assert properties["remoteLoginPortPublicAccess"] == "Disabled"
+
+
+@row("accounts on nodes")
+def test_cluster_accounts(engine: Engine) -> None:
+    """Neither does anybody from within the network."""
+    inputs, properties = make_cluster(engine)
+
+    assert inputs["properties"]["disableLocalAuth"] is True
+    assert "userAccountCredentials" not in properties
+
+
+@row("identity of nodes")
+def test_cluster_identity(engine: Engine) -> None:
+    """What runs there may do what that one may."""
+    inputs, _ = make_cluster(engine)
+
+    (identity,) = [one for one in engine.resources if one.name == "pets-compute-identity"]
+    assert inputs["identity"]["type"] == "UserAssigned"
+    assert [each.rpartition("/")[2] for each in inputs["identity"]["userAssignedIdentities"]] == [
+        identity.inputs["resourceName"]
+    ]
+
+
+@row("public addresses of nodes", "node_public_ip")
+def test_cluster_public_addresses(engine: Engine) -> None:
+    """Unless nothing else would lead to them, or they are asked for."""
+    assert make_cluster(engine)[1]["enableNodePublicIp"] is False
+    assert make_cluster(engine, managed_network="disabled")[1]["enableNodePublicIp"] is True
+    assert make_cluster(engine, node_public_ip=True)[1]["enableNodePublicIp"] is True
+
+
+@row("subnet of nodes", "subnet_id")
+def test_cluster_subnet(engine: Engine) -> None:
+    """The workspace's own network, or one of the user's."""
+    assert make_cluster(engine, managed_network="disabled", subnet_id=SUBNET)[1]["subnet"] == {"id": SUBNET}
+    assert "subnet" not in make_cluster(engine)[1]
