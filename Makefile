@@ -16,7 +16,7 @@ PYTHON_TOOL = $(BOOTSTRAP) --only uv,venv exec --
 help: ## show this help
 	@echo 'usage: make TARGET [STACK=local] [ARGS="options for pulumi or pytest"]'
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo 'STACK is one of stacks/config/Pulumi.*.yaml. `local` trains in Docker on this machine; its state is in .pulumi/.'
 
@@ -44,6 +44,10 @@ ui: ## open MLflow's page on the local runs at http://127.0.0.1:PORT (PORT=5000)
 .PHONY: test
 test: lint ## lint, then run all tests; TESTS=tests/unit for some of them
 	@$(BOOTSTRAP) exec -- pytest $(TESTS) $(ARGS)
+
+.PHONY: test-azure
+test-azure: ## run the Azure tests alone, which `make test` runs, too; counts what Azure's clients walked
+	@$(BOOTSTRAP) exec -- pytest tests/azure $(wildcard tests/integration/test_azure*.py) $(ARGS)
 
 .PHONY: lint
 lint: ## check style, types, the direction of imports, workflows; changes nothing

@@ -57,7 +57,7 @@ def build_changes(places: layout.Layout, made: steps.Steps, env: Mapping[str, st
 
 
 def _find_own_folders(places: layout.Layout) -> list[pathlib.Path]:
-    return [places.engine / "bin", places.uv / "bin", places.registry / "usr" / "bin"]
+    return [places.engine / "bin", places.uv / "bin", places.registry / "usr" / "bin", places.azurite / "bin"]
 
 
 def prepare(places: layout.Layout, env: Mapping[str, str], stack: str) -> None:

@@ -70,6 +70,10 @@ class Layout:
         return self.cache / f"registry-{versions.REGISTRY}"
 
     @property
+    def azurite(self) -> pathlib.Path:
+        return self.cache / f"azurite-{versions.AZURITE}-node-{versions.NODE}"
+
+    @property
     def plugin(self) -> pathlib.Path:
         """Where the engine looks for the docker-build plugin; one that is merely on PATH makes it warn each time."""
         return self.pulumi_home / "plugins" / f"resource-docker-build-v{versions.DOCKER_BUILD}"

