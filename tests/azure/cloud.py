@@ -1,0 +1,102 @@
+"""The cloud: all that the test server's services share, in one object that tests can look into."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import threading
+
+from tests.azure import directory, faults, operations, resources
+
+RESOURCE_MANAGER = "https://management.azure.com"
+
+LOCATIONS = {
+    "eastus": "East US",
+    "eastus2": "East US 2",
+    "northeurope": "North Europe",
+    "swedencentral": "Sweden Central",
+    "uksouth": "UK South",
+    "westeurope": "West Europe",
+    "westus2": "West US 2",
+    "westus3": "West US 3",
+}
+"""The regions that there are, by name."""
+
+
+class Clock:
+    """The time, which tests move."""
+
+    def __init__(self) -> None:
+        self._ahead = datetime.timedelta()
+
+    def now(self) -> datetime.datetime:
+        """The time in UTC."""
+        return datetime.datetime.now(datetime.timezone.utc) + self._ahead
+
+    def move(self, *, seconds: float) -> None:
+        """Lets time pass."""
+        self._ahead += datetime.timedelta(seconds=seconds)
+
+    def stamp(self) -> str:
+        """The time as services write it."""
+        return self.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Call:
+    """A request that was answered.
+
+    Attributes:
+        operation: method and path with the names taken out, to count different ones.
+    """
+
+    host: str
+    method: str
+    path: str
+    operation: str
+    api_version: str
+    status: int
+    principal: str
+    user_agent: str
+
+
+class Cloud:
+    """One tenant with one subscription.
+
+    Attributes:
+        clock: the time.
+        lock: held while a request is answered.
+        resources: what there is.
+        deleted: what was deleted and can still be brought back, by id.
+        directory: who there is.
+        operations: what is under way.
+        faults: what will go wrong.
+        calls: what was asked, in order.
+        registered: resource providers that the subscription may use, in lower case.
+        quotas: cores that a family of machines may use, by region and family; 100 where nothing is said.
+        remembered: when clusters were deleted and which sizes they had, by id.
+        taken_names: pairs of a type and a name, in lower case, that others have somewhere in Azure.
+        page_size: how many resources a page of a list has.
+    """
+
+    def __init__(self) -> None:
+        self.tenant_id = "11111111-1111-4111-8111-111111111111"
+        self.subscription_id = "22222222-2222-4222-8222-222222222222"
+        self.clock = Clock()
+        self.lock = threading.RLock()
+        self.resources = resources.ResourceStore()
+        self.deleted = resources.ResourceStore()
+        self.directory = directory.Directory(self.clock, self.tenant_id)
+        self.operations = operations.Operations(RESOURCE_MANAGER)
+        self.faults = faults.Faults()
+        self.calls: list[Call] = []
+        self.registered = {"microsoft.authorization", "microsoft.resources", "microsoft.features"}
+        self.quotas: dict[tuple[str, str], int] = {}
+        self.remembered: dict[str, tuple[datetime.datetime, str]] = {}
+        self.taken_names: set[tuple[str, str]] = set()
+        self.page_size = 50
+
+    @property
+    def subscription(self) -> str:
+        """The id of the subscription as a resource."""
+        return f"/subscriptions/{self.subscription_id}"

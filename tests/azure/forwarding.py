@@ -1,0 +1,89 @@
+"""Passes requests on to the real services behind the test server."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Iterable, Mapping
+
+import aiohttp
+import yarl
+from starlette import background, requests, responses
+
+_CHUNK = 65536
+_OWN = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade", "proxy-connection"})
+"""Headers between two neighbours, which are not passed on."""
+_UNSENT = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+"""Headers that the client library would add to the caller's."""
+
+
+class Forwarder:
+    """One pool of connections; bodies are streamed both ways, and stay as they are."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+
+    async def open(self) -> None:
+        """Must be called on the loop on which requests will come."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=30)
+        self._session = aiohttp.ClientSession(auto_decompress=False, skip_auto_headers=_UNSENT, timeout=timeout)
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def forward(
+        self,
+        request: requests.Request,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        drop: Iterable[str] = (),
+        context: ssl.SSLContext | None = None,
+    ) -> responses.Response:
+        """Sends `request` to `url`, and gives the answer as it comes.
+
+        Args:
+            request: What came; its body has not been read.
+            url: Where it goes, as it is to be on the wire.
+            headers: Replace or add to those of the request.
+            drop: Headers that are not passed on, in lower case.
+            context: Whom to trust, for HTTPS.
+        """
+        assert self._session is not None, "open() comes first"
+        gone = {*_OWN, *drop, *(name.lower() for name in headers)}
+        sent = {name: value for name, value in request.headers.items() if name.lower() not in gone} | dict(headers)
+        has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
+        answer = await self._session.request(
+            request.method,
+            yarl.URL(url, encoded=True),
+            headers=sent,
+            data=request.stream() if has_body else None,
+            allow_redirects=False,
+            ssl=context if context is not None else True,
+        )
+        passed = responses.StreamingResponse(
+            _read(answer), answer.status, background=background.BackgroundTask(answer.release)
+        )
+        passed.raw_headers = [
+            (name.lower(), value) for name, value in answer.raw_headers if name.lower().decode() not in _OWN
+        ]
+        return passed
+
+    async def fetch(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        context: ssl.SSLContext | None = None,
+    ) -> responses.Response:
+        """Sends a request of our own, without a body, and reads the whole answer."""
+        assert self._session is not None, "open() comes first"
+        trust = context if context is not None else True
+        async with self._session.request(method, yarl.URL(url, encoded=True), headers=headers, ssl=trust) as answer:
+            return responses.Response(await answer.read(), answer.status, dict(answer.headers))
+
+
+async def _read(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    async for chunk in answer.content.iter_chunked(_CHUNK):
+        yield chunk

@@ -1,0 +1,175 @@
+"""The services of Azure Machine Learning beside Resource Manager: discovery, run history, data, MLflow."""
+
+from __future__ import annotations
+
+import asyncio
+import http
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from starlette import requests, responses
+
+from tests.azure import directory, forwarding, front, mlflow_server, roles
+from tests.azure.cloud import Cloud
+from tests.azure.data_planes import Denied
+from tests.azure.resources import Resource
+
+_AUDIENCES = ("https://ml.azure.com", "https://management.azure.com", "https://management.core.windows.net")
+WORKSPACE = "Microsoft.MachineLearningServices/workspaces"
+_READ = f"{WORKSPACE}/experiments/runs/read"
+_WRITE = f"{WORKSPACE}/experiments/runs/write"
+_WORKSPACE = (
+    r"(?P<workspace>/subscriptions/[^/]+/resourceGroups/[^/]+/providers/"
+    r"Microsoft\.MachineLearningServices/workspaces/[^/]+)"
+)
+_MLFLOW = re.compile(rf"/mlflow/v[12]\.0{_WORKSPACE}(?P<rest>/.+)", re.IGNORECASE)
+_HISTORY = re.compile(rf"/history/v1\.0{_WORKSPACE}(?P<rest>/.+)", re.IGNORECASE)
+_DATA = re.compile(rf"/data/v1\.0{_WORKSPACE}/dataversion/batchGetResolvedUris", re.IGNORECASE)
+_RUN = re.compile(r"/(?:experiments/(?P<experiment>[^/]+)/)?runs/(?P<run>[^/]+)(?P<details>/details)?")
+_JOB_OUTPUT = re.compile(r"azureml://locations/[^/]+/workspaces/[^/]+/data/azureml_(?P<job>.+)_default/versions/1")
+_SERVICES = (
+    "api", "catalog", "experimentation", "gallery", "history", "hyperdrive", "labeling", "modelmanagement", "pipelines",
+    "studio",
+)  # fmt: skip
+
+
+class MachineLearning:
+    """Serves ``<region>.api.azureml.ms``.
+
+    Attributes:
+        private: Whether callers come through private endpoints; else a workspace without public access refuses them.
+    """
+
+    def __init__(self, cloud: Cloud, forwarder: forwarding.Forwarder, tracking: mlflow_server.MlflowServer) -> None:
+        self.private = False
+        self._cloud = cloud
+        self._forwarder = forwarder
+        self._tracking = tracking
+
+    async def __call__(self, scope: front.Scope, receive: front.Receive, send: front.Send) -> None:
+        request = requests.Request(scope, receive)
+        try:
+            answer = await self._answer(request)
+        except Denied as error:
+            body = {"error": {"code": error.code, "message": str(error), "details": []}, "statusCode": error.status}
+            answer = responses.JSONResponse(body, error.status, error.headers)
+        await answer(scope, receive, send)
+
+    async def _answer(self, request: requests.Request) -> responses.Response:
+        path, method = request.url.path, request.method
+        if re.fullmatch(r"/discovery(/.*)?", path) and method == "GET":
+            return responses.JSONResponse(dict.fromkeys(_SERVICES, f"https://{request.url.netloc}"))
+        if found := _MLFLOW.fullmatch(path):
+            # MLflow searches by POST: who only reads cannot be told from who writes by the method alone.
+            reads = method == "GET" or found["rest"].endswith("/search")
+            workspace = self._check(request, found["workspace"], reads=reads)
+            name = await asyncio.to_thread(self._tracking.ensure, workspace.id)
+            query = f"?{request.url.query}" if request.url.query else ""
+            url = f"{self._tracking.url}{found['rest']}{query}"
+            headers = {"X-MLFLOW-WORKSPACE": name, "Host": url.split("/")[2]}
+            return await self._forwarder.forward(request, url, headers=headers, drop=["authorization"])
+        if found := _HISTORY.fullmatch(path):
+            workspace = self._check(request, found["workspace"], reads=method != "PATCH")
+            return await self._tell_history(request, workspace, found["rest"])
+        if (found := _DATA.fullmatch(path)) and method == "POST":
+            workspace = self._check(request, found["workspace"], reads=True)
+            values = json.loads(await request.body())["values"]
+            return responses.JSONResponse({"values": {value: self._resolve(workspace, value) for value in values}})
+        raise Denied(http.HTTPStatus.NOT_FOUND, "NotFound", f"{method} {path} is not served")
+
+    def _check(self, request: requests.Request, workspace_id: str, *, reads: bool) -> Resource:
+        """The workspace, if the caller may do this in it."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise Denied(http.HTTPStatus.UNAUTHORIZED, "Unauthorized", "no bearer token was sent")
+        try:
+            principal = self._cloud.directory.identify(token, _AUDIENCES)
+        except directory.TokenError as error:
+            raise Denied(http.HTTPStatus.UNAUTHORIZED, "Unauthorized", f"the token is not accepted: {error}") from error
+        workspace = self._cloud.resources.get(workspace_id)
+        if workspace is None:
+            raise Denied(http.HTTPStatus.NOT_FOUND, "NotFound", f"the workspace {workspace_id} does not exist")
+        region = (request.url.hostname or "").partition(".")[0]
+        if region != workspace.body["location"]:
+            raise Denied(
+                http.HTTPStatus.NOT_FOUND,
+                "NotFound",
+                f"the workspace is in {workspace.body['location']}, not in {region}",
+            )
+        if not self.private and workspace.properties.get("publicNetworkAccess") == "Disabled":
+            raise Denied(
+                http.HTTPStatus.FORBIDDEN, "Forbidden", "public network access is not allowed on this workspace"
+            )
+        if not roles.may(self._cloud, principal.object_id, _READ if reads else _WRITE, workspace.id):
+            raise Denied(
+                http.HTTPStatus.FORBIDDEN,
+                "Forbidden",
+                f"the principal {principal.object_id} has no role that allows this",
+            )
+        return workspace
+
+    async def _tell_history(self, request: requests.Request, workspace: Resource, rest: str) -> responses.Response:
+        """What run history knows of the workspace's jobs."""
+        if rest == "/rundata" and request.method == "POST":
+            name = json.loads(await request.body())["runId"]
+            return responses.JSONResponse({"runMetadata": _build_run(self._find_job(workspace, name))})
+        found = _RUN.fullmatch(rest)
+        if found is None:
+            raise Denied(http.HTTPStatus.NOT_FOUND, "NotFound", f"{request.method} {request.url.path} is not served")
+        job = self._find_job(workspace, found["run"])
+        if request.method == "PATCH" and found["experiment"] and not found["details"]:
+            _change(job, json.loads(await request.body()))
+        elif request.method != "GET":
+            raise Denied(http.HTTPStatus.METHOD_NOT_ALLOWED, "UserError", f"{request.method} is not served")
+        return responses.JSONResponse(_build_run(job))
+
+    def _find_job(self, workspace: Resource, name: str) -> Resource:
+        job = self._cloud.resources.get(f"{workspace.id}/jobs/{name}")
+        if job is None:
+            raise Denied(http.HTTPStatus.NOT_FOUND, "NotFound", f"run {name} was not found")
+        return job
+
+    def _resolve(self, workspace: Resource, value: str) -> Mapping[str, str]:
+        """Where the default output of a job is."""
+        found = _JOB_OUTPUT.fullmatch(value)
+        if found is None:
+            raise Denied(http.HTTPStatus.BAD_REQUEST, "UserError", f"{value} is no data version of this workspace")
+        self._find_job(workspace, found["job"])
+        store = f"azureml:/{workspace.id}/datastores/workspaceartifactstore"
+        return {"uri": f"{store}/paths/ExperimentRun/dcid.{found['job']}", "type": "uri_folder"}
+
+
+def _build_run(job: Resource) -> dict[str, Any]:
+    properties = job.properties
+    asset = f"azureml://locations/tests/workspaces/tests/data/azureml_{job.name}_default/versions/1"
+    return {
+        "runId": job.name,
+        "status": properties.get("status", "NotStarted"),
+        "dataContainerId": f"dcid.{job.name}",
+        "displayName": properties.get("displayName"),
+        "description": properties.get("description"),
+        "tags": properties.get("tags") or {},
+        "properties": properties.get("properties") or {},
+        "hidden": properties.get("isArchived", False),
+        "logFiles": {},
+        "outputs": {"default": {"assetId": asset, "type": "uri_folder"}},
+    }
+
+
+def _change(job: Resource, body: Mapping[str, Any]) -> None:
+    """Changes what may change of a run; tags and properties are added to those that it has."""
+    allowed = {"displayName", "description", "tags", "properties", "hidden"}
+    if unknown := {name for name, value in body.items() if value is not None} - allowed:
+        raise Denied(
+            http.HTTPStatus.BAD_REQUEST, "UserError", f"{', '.join(sorted(unknown))} of a run cannot be changed"
+        )
+    kept = job.properties
+    for name in ("displayName", "description"):
+        if body.get(name) is not None:
+            kept[name] = body[name]
+    if body.get("hidden") is not None:
+        kept["isArchived"] = body["hidden"]
+    for name in ("tags", "properties"):
+        kept[name] = {**(kept.get(name) or {}), **(body.get(name) or {})}
