@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.azure import arm_ids
+from tests.azure import arm_ids, inventory
 from tests.azure.cloud import Call, Cloud
 
 _calls: list[Call] = []
@@ -21,5 +21,5 @@ def build_line() -> str:
     types = {arm_ids.parse(each.path).type.lower() for each in _calls if each.host == "management.azure.com"}
     return (
         f"azure: {len(_calls)} calls of the official clients, {len(operations)} different operations, "
-        f"{len(types)} resource types"
+        f"{len(types)} kinds of resources and questions; the server knows {inventory.count()}"
     )

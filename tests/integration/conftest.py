@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.azure import server
 from tests.docker_daemon import open_docker
+from tests.integration import clones
 from tests.integration.projects import JOB_PROGRAM, Project
 
 
@@ -51,3 +53,17 @@ def job_project(project: Project) -> Iterator[Project]:
         client.remove_container(container["Id"], force=True, v=True)
     for image in client.images(name=f"localhost/aml-infra/{project.name}"):
         client.remove_image(image["Id"], force=True)
+
+
+@pytest.fixture(scope="session")
+def azure_plugins(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The folder with azure-native, the official one or the stand-in, and the stand-in for docker."""
+    return clones.make_plugins(tmp_path_factory.mktemp("plugins"))
+
+
+@pytest.fixture(scope="module")
+def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Azure]:
+    """An Azure with an empty subscription, whose faults are gone after each module."""
+    with server.open_azure(tmp_path_factory.mktemp("azure")) as running:
+        clones.prepare(running)
+        yield running

@@ -3,69 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import pathlib
-import shutil
-import subprocess
 import uuid
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from tests.docker_daemon import open_docker
-from tests.integration.projects import ROOT
-
-SETTINGS = "stacks/config/Pulumi.local.yaml"
-
-
-class Clone:
-    """A checkout in a folder of its own, with a state of its own and the user's one data folder."""
-
-    def __init__(self, folder: pathlib.Path, data: pathlib.Path) -> None:
-        self.folder = folder
-        for name in ("stacks", "examples"):
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "Pulumi.yaml", folder)
-        (folder / ".venv").symlink_to(ROOT / ".venv")
-        (folder / "state").mkdir()
-        self.environment = {
-            **os.environ,
-            "PULUMI_BACKEND_URL": (folder / "state").as_uri(),
-            "PULUMI_CONFIG_PASSPHRASE": "integration",
-            "AML_INFRA_DATA": str(data),
-        }
-        self.environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
-        self.pulumi("stack", "init", "local")
-
-    def pulumi(self, *command: str, fails: bool = False) -> str:
-        """Runs ``pulumi command``; it must fail if ``fails``, and else succeed."""
-        done = subprocess.run(
-            ["pulumi", *command, "--non-interactive", "--color=never"],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert (done.returncode != 0) == fails, done.stdout
-        return done.stdout
-
-    def up(self) -> str:
-        """``pulumi up``."""
-        return self.pulumi("up", "--yes", "--skip-preview")
-
-    def outputs(self) -> dict[str, Any]:
-        """The stack's outputs."""
-        return dict(json.loads(self.pulumi("stack", "output", "--json")))
-
-    def change_settings(self, old: str, new: str) -> None:
-        """Edits the stack's settings."""
-        file = self.folder / SETTINGS
-        text = file.read_text()
-        assert old in text
-        file.write_text(text.replace(old, new))
+from tests.integration.clones import Clone
 
 
 @pytest.fixture
@@ -89,7 +34,7 @@ def list_containers(run_id: str) -> list[str]:
 @pytest.mark.timeout(1800)
 def test_the_fastai_example_trains_once(tmp_path: pathlib.Path, data: pathlib.Path) -> None:
     """It learns; a second `up` and a second clone train nothing; an edited file is named and trains once."""
-    clones = [Clone(tmp_path / name, data) for name in ("first", "second")]
+    clones = [Clone(tmp_path / name, "local", {"AML_INFRA_DATA": str(data)}) for name in ("first", "second")]
     trigger = uuid.uuid4().hex
     for clone in clones:
         # A run of this test's own, whatever this machine has trained before.
@@ -124,7 +69,7 @@ def test_the_fastai_example_trains_once(tmp_path: pathlib.Path, data: pathlib.Pa
 
 def test_every_mistake_in_the_settings_is_told_at_once(tmp_path: pathlib.Path, data: pathlib.Path) -> None:
     """Unknown keys, wrong types, missing files and secrets in the source, each with its path; nothing is made."""
-    clone = Clone(tmp_path / "clone", data)
+    clone = Clone(tmp_path / "clone", "local", {"AML_INFRA_DATA": str(data)})
     (clone.folder / "examples/fastai-example/.amlignore").unlink()
     (clone.folder / "examples/fastai-example/id_rsa").write_text("not a key")
     clone.change_settings("dockerfile: examples", "dockerfile: nowhere")

@@ -24,7 +24,7 @@ DIGEST = "sha256:" + hashlib.sha256(CONFIG).hexdigest()
 def registry(azure: server.Azure, credential: identity.DefaultAzureCredential) -> Iterator[str]:
     """The id of a registry without an administrator's account, made by azure-mgmt-containerregistry."""
     group = parts.make_group(credential, azure.cloud.subscription_id, "registry-group")
-    with ContainerRegistryManagementClient(credential, azure.cloud.subscription_id) as client:
+    with ContainerRegistryManagementClient(credential, azure.cloud.subscription_id, "2023-01-01-preview") as client:
         given = models.Registry(location=parts.LOCATION, sku=models.Sku(name="Premium"), admin_user_enabled=False)
         made = client.registries.begin_create(group, "shipyard", given).result()
         assert made.login_server == SERVER

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import secrets
 from typing import Any
@@ -78,7 +79,7 @@ class Accounts(Service):
 
     def made(self, request: Request, resource: Resource) -> None:
         """Each account has its services."""
-        resource.secrets.setdefault("key", secrets.token_urlsafe(48))
+        resource.secrets.setdefault("key", base64.b64encode(secrets.token_bytes(64)).decode())
         for service in ("blobServices", "fileServices"):
             inner = f"{resource.id}/{service}/default"
             if request.cloud.resources.get(inner) is None:

@@ -1,0 +1,151 @@
+"""Copies of this checkout's program, each with a state of its own, on the real engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from tests.azure import public_registry, server
+from tests.azure_native_stand_in import installation
+from tests.integration.projects import ROOT
+
+PROVIDERS = (
+    "ContainerRegistry",
+    "Insights",
+    "KeyVault",
+    "MachineLearningServices",
+    "ManagedIdentity",
+    "Network",
+    "OperationalInsights",
+    "Storage",
+)
+"""What docs/azure.md has registered in a subscription."""
+
+BASE_IMAGE = f"{public_registry.HOST}/azureml/base:1"
+
+DOCKER_STAND_IN = f"""\
+#!{sys.executable}
+import sys
+
+sys.path.insert(0, {str(ROOT)!r})
+from tests import docker_plugin_stand_in
+
+docker_plugin_stand_in.main()
+"""
+
+
+class Clone:
+    """A copy in a folder of its own."""
+
+    def __init__(self, folder: pathlib.Path, stack: str, environment: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.stack = stack
+        self.settings = folder / "stacks" / "config" / f"Pulumi.{stack}.yaml"
+        self._copy()
+        (folder / "state").mkdir()
+        self.environment = {
+            **os.environ,
+            "PULUMI_BACKEND_URL": (folder / "state").as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE": "integration",
+            **environment,
+        }
+        self.environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
+        self.pulumi("stack", "init", stack)
+
+    def _copy(self) -> None:
+        for name in ("stacks", "examples"):
+            shutil.copytree(ROOT / name, self.folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "Pulumi.yaml", self.folder)
+        (self.folder / ".venv").symlink_to(ROOT / ".venv")
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Runs ``pulumi command`` to its end."""
+        return subprocess.run(
+            ["pulumi", *command, "--non-interactive", "--color=never"],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+
+    def pulumi(self, *command: str, fails: bool = False) -> str:
+        """Runs ``pulumi command``; it must fail if ``fails``, and else succeed."""
+        done = self.run(*command)
+        assert (done.returncode != 0) == fails, done.stdout
+        return done.stdout
+
+    def up(self, *, fails: bool = False) -> str:
+        """``pulumi up``."""
+        return self.pulumi("up", "--yes", "--skip-preview", fails=fails)
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs."""
+        return dict(json.loads(self.pulumi("stack", "output", "--json")))
+
+    def change_settings(self, old: str, new: str) -> None:
+        """Edits the stack's settings."""
+        text = self.settings.read_text()
+        assert old in text
+        self.settings.write_text(text.replace(old, new))
+
+
+class AzureClone(Clone):
+    """One whose stack is on the tests' Azure, with the public image as it is: no Docker takes part."""
+
+    def __init__(self, folder: pathlib.Path, azure: server.Azure, plugins: pathlib.Path, stack: str) -> None:
+        self.azure = azure
+        path = f"{plugins}{os.pathsep}{os.environ['PATH']}"
+        super().__init__(folder, stack, {**azure.environment, "PATH": path})
+
+    def read_resources(self) -> dict[str, str]:
+        """The type of each resource in the state, by its name and its type's last part."""
+        state = json.loads(self.pulumi("stack", "export"))
+        return {
+            f"{each['urn'].rpartition('::')[2]} {each['type'].rpartition(':')[2]}": each["type"]
+            for each in state["deployment"]["resources"]
+        }
+
+    def preview_steps(self) -> dict[str, str]:
+        """What a preview would do, by the name of each resource that does not stay the same."""
+        done = subprocess.run(
+            ["pulumi", "preview", "--json", "--non-interactive"],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        ranks = {"replace": 2, "update": 1, "create": 1, "delete": 1}
+        found: dict[str, str] = {}
+        for step in json.loads(done.stdout)["steps"]:
+            name, operation = step["urn"].rpartition("::")[2], step["op"]
+            if operation in ranks and ranks[operation] >= ranks.get(found.get(name, ""), 0):
+                found[name] = operation
+        return found
+
+
+def make_plugins(folder: pathlib.Path) -> pathlib.Path:
+    """A folder with the plugins that cannot be had everywhere; it goes onto PATH."""
+    found = installation.find_plugin(folder)
+    if found != folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "pulumi-resource-azure-native").symlink_to(found / "pulumi-resource-azure-native")
+    docker = folder / "pulumi-resource-docker"
+    docker.write_text(DOCKER_STAND_IN)
+    docker.chmod(0o755)
+    return folder
+
+
+def prepare(azure: server.Azure) -> None:
+    """What a subscription has before the first stack, and an image that anybody may pull."""
+    azure.cloud.registered |= {f"microsoft.{name.lower()}" for name in PROVIDERS}
+    azure.public.push("azureml/base", "1", "first")
