@@ -264,6 +264,8 @@ class GpuCluster(pulumi.ComponentResource):
             tags=args.tags if args.tags is not None else (made.tags if made is not None else {}),
             opts=pulumi.ResourceOptions(
                 parent=self,
+                # The new one has another name, and azure-native would delete first whatever has a name of ours.
+                delete_before_replace=False,
                 hooks=pulumi.ResourceHookBinding(before_create=[quota], before_update=[quota]),
                 import_=args.adopt,
                 ignore_changes=list(NOT_CHANGED_IN_PLACE) if args.adopt is not None else None,
