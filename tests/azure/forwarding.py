@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
 
 import aiohttp
+import multidict
 import yarl
 from starlette import background, requests, responses
 
@@ -51,7 +52,9 @@ class Forwarder:
         """
         assert self._session is not None, "open() comes first"
         gone = {*_OWN, *drop, *(name.lower() for name in headers)}
-        sent = {name: value for name, value in request.headers.items() if name.lower() not in gone} | dict(headers)
+        # Docker says what it accepts in several headers of one name.
+        kept = [(name, value) for name, value in request.headers.items() if name.lower() not in gone]
+        sent = multidict.CIMultiDict([*kept, *headers.items()])
         has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
         answer = await self._session.request(
             request.method,
