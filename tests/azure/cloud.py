@@ -76,6 +76,8 @@ class Cloud:
         quotas: cores that a family of machines may use, by region and family; 100 where nothing is said.
         remembered: when clusters were deleted and which sizes they had, by id.
         taken_names: pairs of a type and a name, in lower case, that others have somewhere in Azure.
+        registry_server: the address that container registries say is theirs, for Docker's daemon, which knows no proxy;
+            empty for their own names.
         page_size: how many resources a page of a list has.
     """
 
@@ -94,6 +96,7 @@ class Cloud:
         self.quotas: dict[tuple[str, str], int] = {}
         self.remembered: dict[str, tuple[datetime.datetime, str]] = {}
         self.taken_names: set[tuple[str, str]] = set()
+        self.registry_server = ""
         self.page_size = 50
 
     @property

@@ -54,6 +54,11 @@ class Front:
         """What HTTPS_PROXY must be."""
         return f"http://127.0.0.1:{self._listeners[1].getsockname()[1]}"
 
+    @property
+    def address(self) -> str:
+        """Where the apps are without the proxy; the host name decides there, too."""
+        return f"127.0.0.1:{self._listeners[0].getsockname()[1]}"
+
     def start(self) -> None:
         """Starts; connections are accepted from now on, and answered soon."""
         self._thread.start()

@@ -46,7 +46,7 @@ _REPOSITORY = re.compile(r"/v2/(?P<name>.+)/(?:manifests|blobs|tags)/")
 
 
 class Registries:
-    """Serves ``<registry>.azurecr.io``.
+    """Serves ``<registry>.azurecr.io``, and the cloud's only registry at its ``registry_server``.
 
     Attributes:
         private: Whether callers come through private endpoints; else a registry without public access refuses them.
@@ -76,8 +76,10 @@ class Registries:
         await answer(scope, receive, send)
 
     async def _answer(self, request: requests.Request) -> responses.Response:
-        server = request.url.hostname or ""
+        server = _find_server(request)
         registry = data_planes.find_by_name(self._cloud, REGISTRY, server.removesuffix(_SUFFIX))
+        if server == self._cloud.registry_server:
+            registry = next((each for each in self._cloud.resources if each.type == REGISTRY), None)
         if registry is None:
             # In Azure there is no such host.
             raise Denied(http.HTTPStatus.NOT_FOUND, "NAME_UNKNOWN", f"there is no registry {server!r}")
@@ -102,7 +104,7 @@ class Registries:
         principal = self._identify(given["access_token"], request)
         if not self._find_actions(principal, registry, ("pull", "push", "delete")):
             raise _unauthorized(request, "the principal has no role on this registry")
-        token = self._sign({"typ": "refresh", "sub": principal, "aud": request.url.hostname}, _REFRESH_SECONDS)
+        token = self._sign({"typ": "refresh", "sub": principal, "aud": _find_server(request)}, _REFRESH_SECONDS)
         return responses.JSONResponse({"refresh_token": token})
 
     async def _give_access(self, request: requests.Request, registry: Resource) -> responses.Response:
@@ -124,7 +126,7 @@ class Registries:
         for kind, name, actions in _split_scopes(scopes):
             allowed = self._find_actions(principal, registry, actions.split(","))
             access.append({"type": kind, "name": name, "actions": allowed})
-        claims = {"typ": "access", "sub": principal, "aud": request.url.hostname, "access": access}
+        claims = {"typ": "access", "sub": principal, "aud": _find_server(request), "access": access}
         token = self._sign(claims, _ACCESS_SECONDS)
         # Docker's own clients read `token`, too, but take this one as well.
         return responses.JSONResponse({"access_token": token})
@@ -219,13 +221,18 @@ class Registries:
             raise _unauthorized(request, "this is no token of this registry")
         part = token.split(".")[1]
         claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-        if claims["typ"] != kind or claims["aud"] != request.url.hostname or claims["exp"] < time.time():
+        if claims["typ"] != kind or claims["aud"] != _find_server(request) or claims["exp"] < time.time():
             raise _unauthorized(request, f"this is no {kind} token of this registry, or it has expired")
         return claims
 
 
 def _encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _find_server(request: requests.Request) -> str:
+    """What the registry is called by the caller."""
+    return request.url.netloc.removesuffix(":443")
 
 
 async def _read_form(request: requests.Request) -> tuple[dict[str, str], list[str]]:
@@ -244,8 +251,8 @@ def _check_form(given: Mapping[str, str], grant: str, needed: Iterable[str]) -> 
 
 
 def _check_service(service: str, request: requests.Request) -> None:
-    if service != request.url.hostname:
-        raise Denied(http.HTTPStatus.BAD_REQUEST, "INVALID", f"service is {service!r}, not {request.url.hostname!r}")
+    if service != _find_server(request):
+        raise Denied(http.HTTPStatus.BAD_REQUEST, "INVALID", f"service is {service!r}, not {_find_server(request)!r}")
 
 
 def _split_scopes(scopes: Iterable[str]) -> list[tuple[str, str, str]]:
@@ -275,8 +282,8 @@ def _find_need(request: requests.Request) -> tuple[str, str, str]:
 
 def _unauthorized(request: requests.Request, text: str) -> Denied:
     kind, name, action = _find_need(request)
-    host = request.url.netloc
-    challenge = f'Bearer realm="{request.url.scheme}://{host}/oauth2/token",service="{request.url.hostname}"'
+    server = _find_server(request)
+    challenge = f'Bearer realm="https://{server}/oauth2/token",service="{server}"'
     if name:
         actions = "pull,push" if action == "push" else action
         challenge += f',scope="{kind}:{name}:{actions}"'

@@ -75,6 +75,14 @@ class Azure:
             assign(self.cloud, principal, role, scope)
         return principal, {**self.environment, **_build_login(self.cloud, client_id, secret)}
 
+    def serve_docker(self) -> str:
+        """Has the cloud's only registry, which is yet to be made, call itself by an address on this machine.
+
+        The Docker daemon pushes to such an address without a proxy and without our authority, and with the same tokens.
+        """
+        self.cloud.registry_server = self.front.address
+        return self.front.address
+
     def set_private(self, *, private: bool) -> None:
         """Lets all callers come through private endpoints from now on, or none."""
         for plane in self._planes:
@@ -105,6 +113,7 @@ def open_azure(folder: pathlib.Path) -> Iterator[Azure]:
     apps |= {name: data_planes.record(cloud, name, app) for name, app in beside.items()}
     public = public_registry.PublicRegistry()
     apps[public_registry.HOST] = public.build_app()
+    apps["127.0.0.1"] = apps[HOSTS[3]]
     server = front.Front(apps, certificates, forwarder)
     environment = _build_way(server, certificates) | _build_login(cloud, CLIENT_ID, secret)
     with contextlib.ExitStack() as stack:

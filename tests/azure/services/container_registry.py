@@ -83,7 +83,7 @@ class Registries(Service):
         }
         given = properties.get("policies") or {}
         filled = {key: {**policy, **(given.get(key) or {})} for key, policy in policies.items()}
-        login_server = f"{request.path.name.lower()}.azurecr.io"
+        login_server = request.cloud.registry_server or f"{request.path.name.lower()}.azurecr.io"
         request.body["properties"] = {
             **defaults,
             **properties,
