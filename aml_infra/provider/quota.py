@@ -121,9 +121,10 @@ def explain(demand: Demand, sizes: Iterable[Mapping[str, Any]], usages: Iterable
         cores=cores,
         quota=told,
         problem=problem,
-        # Azure then refuses the cluster in words that tell of something else.
+        # Azure then refuses the cluster in words that tell of something else. Low-priority cores have one quota for all
+        # families together, so that nothing is missing where that is listed.
         note=""
-        if of_family
+        if of_family or (demand.low_priority and total)
         else f"Azure lists no quota of {family} in {demand.location}; if it says that {size['name']} is not a "
         "supported VM size, ask for quota at https://ml.azure.com/quota",
     )

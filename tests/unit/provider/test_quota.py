@@ -141,6 +141,15 @@ def test_a_family_without_a_quota_is_noted() -> None:
     assert found["note"].startswith(f"Azure lists no quota of {T4} in westeurope; if it says that")
 
 
+def test_a_family_without_a_low_priority_quota_is_noted_only_where_there_is_no_total() -> None:
+    """All families share one, so that most have none of their own."""
+    usages = [usage for usage in list_usages() if usage["name"]["value"] != T4]
+    without_total = [usage for usage in usages if "lowPriority" not in usage["type"]]
+
+    assert explain(usages, nodes=5, low_priority=True)["note"] == ""
+    assert explain(without_total, low_priority=True)["note"].startswith(f"Azure lists no quota of {T4}")
+
+
 @pytest.mark.parametrize(
     ("vm_size", "told"),
     [
