@@ -49,7 +49,7 @@ class ExternalRegistry:
             validation.raise_for(
                 [
                     *(problem.under(name or "registry") for problem in self.find_problems()),
-                    *_find_connection_problems(server, workspace, name),
+                    *_find_connection_problems(workspace, name),
                 ]
             )
         if workspace is not None and name is not None:
@@ -82,6 +82,8 @@ class ExternalRegistry:
     def _connect(self, workspace: Workspace, name: str) -> None:
         from pulumi_azure_native import machinelearningservices
 
+        if self.is_on_this_machine:
+            pulumi.log.warn(f"{name}.server: {registry_login.UNREACHABLE}", workspace)
         machinelearningservices.WorkspaceConnection(
             f"{name}-connection",
             connection_name=azure_place.build_name("connection", workspace.subscription_id, name),
@@ -99,16 +101,9 @@ class ExternalRegistry:
         )
 
 
-def _find_connection_problems(
-    server: pulumi.Input[str], workspace: Workspace | None, name: str | None
-) -> list[Problem]:
+def _find_connection_problems(workspace: Workspace | None, name: str | None) -> list[Problem]:
     if workspace is None:
         return [Problem(name or "registry", "has a name, but no workspace that it is the connection of; give both")]
     if name is None:
         return [Problem("registry", "has a workspace, but no name; give a name, as the connection to it has one")]
-    if isinstance(server, str) and registry_login.is_on_this_machine(server):
-        reached = (
-            "which Azure cannot reach; give a registry that is reachable from the internet, or leave workspace out"
-        )
-        return [Problem(f"{name}.server", f"is {server!r}, {reached}")]
     return []

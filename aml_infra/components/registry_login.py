@@ -26,6 +26,9 @@ DOCKER_HUB = "https://index.docker.io/v1/"
 TOKEN_USER = "00000000-0000-0000-0000-000000000000"  # noqa: S105 (a name)
 """What Azure container registries call whoever logs in with a token of Entra ID."""
 
+UNREACHABLE = "is on this machine, and the workspace's jobs cannot pull from it"
+"""Of a registry that is only called so here."""
+
 _LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3})(:\d+)?")
 _NOT_FOUND = re.compile(r": not found$|manifest unknown|name unknown|repository does not exist or may require")
 """The last is Docker Hub's word on a repository that nothing was pushed to yet; a wrong password it tells in others."""

@@ -18,7 +18,13 @@ from aml_infra.components.container_registry import ContainerRegistry
 from aml_infra.components.environment import CuratedImage
 from aml_infra.components.image_builder import ImageBuilder
 from aml_infra.components.registry import RegistryArgs
-from aml_infra.components.training_image_args import TrainingImageArgs, find_context, find_dockerfile, read_packages
+from aml_infra.components.training_image_args import (
+    TrainingImageArgs,
+    find_context,
+    find_dockerfile,
+    find_unreachable,
+    read_packages,
+)
 from aml_infra.components.training_image_packages import Packages
 from aml_infra.components.validation import Machine
 from aml_infra.components.workspace import Workspace
@@ -92,6 +98,8 @@ class TrainingImage(pulumi.ComponentResource):
         registry, workspace = args.registry, args.workspace
         if isinstance(registry, RegistryArgs) or isinstance(workspace, WorkspaceArgs):
             raise TypeError("args stand for a registry or a workspace")
+        for warning in find_unreachable(args):
+            pulumi.log.warn(f"{name}.{warning.path}: {warning.message}", self)
         self.is_built_by_service = args.is_built_by_service
         packages = read_packages(args)
         base = self._find_base_digest(name, args, registry)

@@ -141,12 +141,6 @@ def _find_workspace_problems(args: TrainingImageArgs) -> list[Problem]:
         problems.append(
             Problem("platform", "is 'linux/arm64', and the nodes of the workspace are linux/amd64; leave it out")
         )
-    if isinstance(args.registry, ExternalRegistry) and args.registry.is_on_this_machine:
-        problems.append(
-            Problem(
-                "registry", "is on this machine, which the workspace cannot reach; give one that is on the internet"
-            )
-        )
     if args.is_built_here:
         return problems
     needs = "needs a registry that the workspace can pull from, as it is built here; give one"
@@ -154,13 +148,6 @@ def _find_workspace_problems(args: TrainingImageArgs) -> list[Problem]:
         problems.append(Problem("dockerfile", needs))
     if args.pip_requirements is not None:
         problems.append(Problem("pip_requirements", f"{needs}, or list the packages in a conda_file"))
-    if args.base_image and registry_login.is_on_this_machine(registry_login.find_image_host(args.base_image)):
-        problems.append(
-            Problem(
-                "base_image",
-                f"is {args.base_image!r}, on this machine, which the workspace cannot reach; push it elsewhere",
-            )
-        )
     if args.user_managed_dependencies is False and args.conda_file is None:
         problems.append(
             Problem(
@@ -188,6 +175,19 @@ def _find_workspace_problems(args: TrainingImageArgs) -> list[Problem]:
         for name, given in unused.items()
         if given
     ]
+
+
+def find_unreachable(args: TrainingImageArgs) -> list[Problem]:
+    """What only this machine can pull from, so that no job of the workspace can: told, and not refused."""
+    if args.workspace is None:
+        return []
+    if isinstance(args.registry, ExternalRegistry) and args.registry.is_on_this_machine:
+        return [Problem("registry", f"{registry_login.UNREACHABLE}; give one that is on the internet")]
+    if args.is_built_here or args.base_image is None:
+        return []
+    if registry_login.is_on_this_machine(registry_login.find_image_host(args.base_image)):
+        return [Problem("base_image", f"{registry_login.UNREACHABLE}; push it to a registry that is on the internet")]
+    return []
 
 
 def find_dockerfile(args: TrainingImageArgs) -> pathlib.Path | None:

@@ -130,27 +130,25 @@ def test_without_a_workspace_it_is_no_resource(engine: Engine) -> None:
     assert engine.resources == []
 
 
-@pytest.mark.parametrize(
-    ("server", "name", "problem"),
-    [
-        ("ghcr.io/team", None, "registry: has a workspace, but no name; give a name, as the connection to it has one"),
-        (
-            "localhost:5000/team",
-            "mine",
-            (
-                "mine.server: is 'localhost:5000/team', which Azure cannot reach; give a registry that is reachable "
-                "from the internet, or leave workspace out"
-            ),
-        ),
-    ],
-)
-def test_a_connection_that_cannot_be_is_told(engine: Engine, server: str, name: str | None, problem: str) -> None:
-    """Before it is made."""
+def test_a_workspace_without_a_name_is_told(engine: Engine) -> None:
+    """Before the connection is made."""
     with pytest.raises(InvalidInput) as caught:
-        engine.run(lambda: connect(server, name))
+        engine.run(lambda: connect(name=None))
 
+    problem = "registry: has a workspace, but no name; give a name, as the connection to it has one"
     assert [str(each) for each in caught.value.problems] == [problem]
     assert [one.typ for one in engine.resources if one.typ == CONNECTION] == []
+
+
+def test_one_on_this_machine_is_warned_of(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No job could pull from it; but it is connected, as tests of a program have it there."""
+    warnings: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, _: warnings.append(text))
+
+    engine.run(lambda: connect("localhost:5000/team"))
+
+    assert warnings == ["ghcr.server: is on this machine, and the workspace's jobs cannot pull from it"]
+    assert engine.find(CONNECTION)
 
 
 def test_a_name_alone_connects_nothing(engine: Engine) -> None:

@@ -12,7 +12,6 @@ import pytest
 from aml_infra import (
     InvalidInput,
     LocalDocker,
-    Problem,
     Registry,
     TrainingImage,
     TrainingImageArgs,
@@ -205,15 +204,6 @@ NO_USE = "is of no use without a registry, as nothing is built here; leave it ou
             ["dockerfile: needs a registry that the workspace can pull from, as it is built here; give one"],
         ),
         (
-            {"base_image": "localhost:5000/base:1"},
-            [
-                (
-                    "base_image: is 'localhost:5000/base:1', on this machine, which the workspace cannot reach; push "
-                    "it elsewhere"
-                )
-            ],
-        ),
-        (
             {"base_image": "debian:12", "user_managed_dependencies": False},
             [
                 (
@@ -260,16 +250,31 @@ def test_the_digest_of_what_the_workspace_builds_is_not_known(conda_file: pathli
     assert problem.startswith("image_identity: is 'digest', which nobody knows")
 
 
-def test_a_registry_on_this_machine_is_refused(engine: Engine) -> None:
-    """No node could pull from it."""
-    registry = Registry.external("127.0.0.1:5000/team", "me", "sesame")
-    args = TrainingImageArgs(workspace=WorkspaceArgs(location="westeurope"), dockerfile=TEXT, registry=registry)
-    found: list[Problem] = []
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"dockerfile": TEXT, "registry": "127.0.0.1:5000/team"}, ["fastai.registry"]),
+        ({"base_image": "localhost:5000/base:1"}, ["fastai.base_image"]),
+        ({"base_image": "localhost:5000/base:1", "registry": "ghcr.io/team"}, []),
+        ({"base_image": "debian:12"}, []),
+    ],
+)
+def test_what_only_this_machine_can_pull_is_warned_of(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], told: list[str]
+) -> None:
+    """No node could pull it; but tests of a program have a registry on their machine, which is as good as another."""
+    engine.registry_images |= {"debian:12": BASE_DIGEST, "localhost:5000/base:1": BASE_DIGEST}
+    warnings: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, _: warnings.append(text))
 
-    engine.run(lambda: found.extend(args.find_problems(Machine())))
+    def program() -> None:
+        pushed = {"registry": Registry.external(given["registry"], "me", "sesame")} if "registry" in given else {}
+        TrainingImage("fastai", TrainingImageArgs(**{**given, **pushed}, workspace=make_workspace()))
 
-    reach = "is on this machine, which the workspace cannot reach; give one that is on the internet"
-    assert found == [Problem("registry", reach)]
+    engine.run(program)
+
+    assert [warning.partition(": is on this machine, and the workspace's jobs")[0] for warning in warnings] == told
+    assert engine.find(ENVIRONMENT)
 
 
 def test_args_stand_for_others_in_validation_only(engine: Engine) -> None:
