@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aml_infra.components.compute_target import ComputeTarget
+    from aml_infra.components.container_registry import ContainerRegistry
     from aml_infra.components.gpu_cluster import GpuCluster, GpuClusterArgs
     from aml_infra.components.local_docker import LocalDocker, LocalDockerArgs
     from aml_infra.components.registry import Registry, RegistryArgs
@@ -30,6 +31,7 @@ __all__ = [
     "AmlInfraError",
     "Args",
     "ComputeTarget",
+    "ContainerRegistry",
     "DataInput",
     "Distribution",
     "GpuCluster",
@@ -57,6 +59,7 @@ _MODULES = {
     "AmlInfraError": "aml_infra.errors",
     "Args": "aml_infra.components.validation",
     "ComputeTarget": "aml_infra.components.compute_target",
+    "ContainerRegistry": "aml_infra.components.container_registry",
     "DataInput": "aml_infra.training_run",
     "Distribution": "aml_infra.training_run",
     "GpuCluster": "aml_infra.components.gpu_cluster",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import paths
 from sections import (
@@ -20,11 +19,8 @@ from sections import (
 
 import aml_infra
 
-if TYPE_CHECKING:
-    from aml_infra.components.container_registry import ContainerRegistry
-
 ATTACHED = aml_infra.WorkspaceArgs(location="westeurope", managed_network="disabled")
-"""Stands for a workspace that exists already, while its network and region are not known yet."""
+"""Stands for a workspace that exists already, as nothing is known of it before it is looked up."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,6 +29,7 @@ class Azure:
 
     Attributes:
         workspace: the workspace that is made, or the ``config.json`` of one that exists.
+        stand_in: what stands for the workspace until it is there.
         registry: the registry that is made; None where images are elsewhere.
         login: the account at a registry that exists; None where there is none.
         cluster: the cluster.
@@ -41,16 +38,12 @@ class Azure:
     """
 
     workspace: aml_infra.WorkspaceArgs | pathlib.Path
+    stand_in: aml_infra.WorkspaceArgs
     registry: aml_infra.RegistryArgs | None
     login: ExternalRegistrySection | None
     cluster: aml_infra.GpuClusterArgs
     args: Mapping[str, aml_infra.Args]
     problems: tuple[aml_infra.Problem, ...] = ()
-
-    @property
-    def stand_in(self) -> aml_infra.WorkspaceArgs:
-        """What stands for the workspace until it is made."""
-        return ATTACHED if isinstance(self.workspace, pathlib.Path) else self.workspace
 
     def open_workspace(self, name: str) -> aml_infra.Workspace:
         """Makes the workspace, or attaches to the one that exists."""
@@ -58,7 +51,7 @@ class Azure:
             return aml_infra.Workspace.from_config(self.workspace, name=name)
         return aml_infra.Workspace(name, self.workspace)
 
-    def open_registry(self, name: str, workspace: aml_infra.Workspace) -> ContainerRegistry | None:
+    def open_registry(self, name: str, workspace: aml_infra.Workspace) -> aml_infra.ContainerRegistry | None:
         """Makes the registry that the image is pushed to, or connects the workspace to the one that exists."""
         if self.registry is not None:
             return aml_infra.Registry(name, dataclasses.replace(self.registry, workspace=workspace))
@@ -89,6 +82,7 @@ def build(
             problems.append(aml_infra.Problem("registry", text))
     return Azure(
         workspace=made,
+        stand_in=stand_in,
         registry=registry_args,
         login=login,
         cluster=cluster_args,
@@ -108,10 +102,11 @@ def _build_workspace(
         problems = [aml_infra.Problem(f"workspace.{name}", text) for name in others]
         return pathlib.Path(str(paths.locate(config_file))), problems
     problems = []
-    if values["location"] is None and "location" not in read.reported:
+    if values["location"] is None and not read.reported & {"location", "config_file"}:
         text = "is missing; give an Azure region, as in westeurope; or config_file, for a workspace that exists"
         problems.append(aml_infra.Problem("workspace.location", text))
-    values["location"] = values["location"] or ATTACHED.location
+    if values["location"] is None:
+        values["location"] = ATTACHED.location
     values["contributors"] = _build_principals(read.section.contributors)
     values["outbound_rules"] = {
         name: aml_infra.OutboundRule(**dict(rule)) for name, rule in read.section.outbound_rules.items()

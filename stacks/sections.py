@@ -70,7 +70,7 @@ class RegistrySection(Section):
     public_network_access: bool | None = None
     zone_redundancy: bool = True
     private_endpoint_subnet_id: str | None = None
-    private_dns_zone_ids: list[str] | None = None
+    private_dns_zone_ids: list[str] = []
     pushers: dict[str, PrincipalSection] | None = None
     tags: dict[str, str] | None = None
 

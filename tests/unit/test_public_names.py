@@ -12,6 +12,7 @@ def test_the_public_names_are_pinned() -> None:
         "AmlInfraError",
         "Args",
         "ComputeTarget",
+        "ContainerRegistry",
         "DataInput",
         "Distribution",
         "GpuCluster",
