@@ -180,8 +180,8 @@ class TrainSection(Section):
 SECTIONS: dict[str, type[Section]] = {
     "workspace": WorkspaceSection,
     "registry": RegistrySection,
-    "image": ImageSection,
     "cluster": ClusterSection,
+    "image": ImageSection,
     "compute": ComputeSection,
     "train": TrainSection,
 }

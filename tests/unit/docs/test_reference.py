@@ -145,17 +145,21 @@ def test_the_variables_of_a_run_are_those_that_it_gets() -> None:
     assert written == given == {*given, *specs.build_worker_variables(0, 2, "", 1)}
 
 
-@pytest.mark.parametrize("name", ["image", "compute", "train"])
-def test_every_setting_of_a_stack_is_in_its_table(settings: types.ModuleType, name: str) -> None:
+def test_every_setting_of_a_stack_is_in_its_table(settings: types.ModuleType) -> None:
     """With its default, in YAML's words."""
-    section = documents.list_sections(TEXT, level=3)[f"aml-infra:{name}"]
-    rows = documents.read_table(section, "setting")
+    tables = {
+        head.removeprefix("aml-infra:"): documents.read_table(section, "setting")
+        for head, section in documents.list_sections(TEXT, level=3).items()
+        if head.startswith("aml-infra:")
+    }
 
-    fields: Mapping[str, Any] = settings.sections.SECTIONS[name].model_fields
-    assert list(rows) == list(fields)
-    for setting, field in fields.items():
-        default = "required" if field.is_required() else write_setting(field.default)
-        assert documents.unquote(rows[setting]["default"]) == default, setting
+    assert list(tables) == list(settings.sections.SECTIONS)
+    for name, rows in tables.items():
+        fields: Mapping[str, Any] = settings.sections.SECTIONS[name].model_fields
+        assert list(rows) == list(fields), name
+        for setting, field in fields.items():
+            default = "required" if field.is_required() else write_setting(field.default)
+            assert documents.unquote(rows[setting]["default"]) == default, setting
 
 
 def write_setting(default: object) -> str:
