@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Mapping
 
 import paths
+import pulumi
 from sections import (
     ClusterSection,
     ExternalRegistrySection,
@@ -46,10 +47,20 @@ class Azure:
     problems: tuple[aml_infra.Problem, ...] = ()
 
     def open_workspace(self, name: str) -> aml_infra.Workspace:
-        """Makes the workspace, or attaches to the one that exists."""
-        if isinstance(self.workspace, pathlib.Path):
+        """Makes the workspace, or attaches to the one that exists.
+
+        Raises:
+            InvalidInput: there is no such ``config_file``, or it names no workspace.
+        """
+        if not isinstance(self.workspace, pathlib.Path):
+            return aml_infra.Workspace(name, self.workspace)
+        try:
             return aml_infra.Workspace.from_config(self.workspace, name=name)
-        return aml_infra.Workspace(name, self.workspace)
+        except aml_infra.InvalidInput as error:
+            path = f"{pulumi.get_project()}:workspace.config_file"
+            raise aml_infra.InvalidInput(
+                [dataclasses.replace(problem, path=path) for problem in error.problems]
+            ) from None
 
     def open_registry(self, name: str, workspace: aml_infra.Workspace) -> aml_infra.ContainerRegistry | None:
         """Makes the registry that the image is pushed to, or connects the workspace to the one that exists."""

@@ -65,7 +65,7 @@ def build_config(
     ]
     problems += _find_misplaced_secrets(own, namespace, secret_keys, written or {})
     hidden = {name for name in own if f"{namespace}:{name}" in secret_keys}
-    problems += [problem.under(namespace) for problem in _find_clashes(own)]
+    clashes = _find_clashes(own)
 
     def read(model: type[sections.SectionT], name: str) -> sections.Read[sections.SectionT]:
         return sections.read_section(model, name, own, namespace, hidden, problems)
@@ -86,7 +86,8 @@ def build_config(
         args["compute"] = Reported(compute_args, compute.reported)
     else:
         args |= azure.args
-        problems += [problem.under(namespace) for problem in azure.problems]
+        clashes += azure.problems
+    problems += [dataclasses.replace(problem, path=f"{namespace}:{problem.path}") for problem in clashes]
     train_args = None
     if train is not None:
         problems += [problem.under(f"{namespace}:train") for problem in _find_doubled_variables(train.section)]

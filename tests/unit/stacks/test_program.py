@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import runpy
 import sys
 import types
@@ -11,6 +12,7 @@ import pulumi
 import pytest
 import yaml
 
+from tests.unit.components.azure_resources import EXISTING_WORKSPACE, SUBSCRIPTION
 from tests.unit.components.engine import Engine
 
 EXPORTS = ["attempt", "fingerprint", "imageRef", "metrics", "outputsPath", "portalUrl", "runId", "status"]
@@ -19,7 +21,14 @@ EXPORTS = ["attempt", "fingerprint", "imageRef", "metrics", "outputsPath", "port
 def run_program(engine: Engine, folder: pathlib.Path, stack: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Runs the program on a stack's configuration; returns what it exports."""
     text = (folder / "config" / f"Pulumi.{stack}.yaml").read_text()
-    values = {key: json.dumps(value) for key, value in yaml.safe_load(text)["config"].items()}
+    return run_config(engine, folder, yaml.safe_load(text)["config"], monkeypatch)
+
+
+def run_config(
+    engine: Engine, folder: pathlib.Path, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Any]:
+    """Likewise, on what is in ``config``."""
+    values = {key: json.dumps(value) for key, value in config.items()}
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps(values))
     exports: dict[str, Any] = {}
 
@@ -49,6 +58,119 @@ def test_stack_local_makes_image_compute_and_job(
         ("docker-build:index:Image", "fastai"),
     ]
     assert sorted(exports) == EXPORTS
+
+
+WORKSPACE = {
+    "GpuCluster gpu-cluster",
+    "Registry training",
+    "SoftDeletion training-guard",
+    "SoftDeletion training-vault-guard",
+    "TrainingImage fastai",
+    "Workspace training",
+    "applicationinsights:Component training-insights",
+    "authorization:RoleAssignment training-compute-identity-storage-storage-blob-data-contributor",
+    "authorization:RoleAssignment training-compute-pull",
+    "authorization:RoleAssignment training-contributor-deployer-storage-storage-blob-data-contributor",
+    "authorization:RoleAssignment training-contributor-deployer-workspace-azureml-data-scientist",
+    "authorization:RoleAssignment training-deployer-push",
+    "authorization:RoleAssignment training-identity-insights-contributor",
+    "authorization:RoleAssignment training-identity-storage-contributor",
+    "authorization:RoleAssignment training-identity-storage-storage-blob-data-contributor",
+    "authorization:RoleAssignment training-identity-storage-storage-file-data-privileged-contributor",
+    "authorization:RoleAssignment training-identity-vault-contributor",
+    "authorization:RoleAssignment training-identity-vault-key-vault-administrator",
+    "authorization:RoleAssignment training-identity-workspace-contributor",
+    "authorization:RoleAssignment training-workspace-pull",
+    "containerregistry:Registry training-registry",
+    "docker-build:index:Image fastai",
+    "keyvault:Vault training-vault",
+    "machinelearningservices:Compute gpu-cluster-cluster",
+    "machinelearningservices:EnvironmentVersion fastai-environment",
+    "machinelearningservices:Workspace training-workspace",
+    "managedidentity:UserAssignedIdentity training-compute-identity",
+    "managedidentity:UserAssignedIdentity training-identity",
+    "monitor:DiagnosticSetting training-blobs-diagnostics",
+    "monitor:DiagnosticSetting training-diagnostics",
+    "monitor:DiagnosticSetting training-vault-diagnostics",
+    "monitor:DiagnosticSetting training-workspace-diagnostics",
+    "operationalinsights:Workspace training-logs",
+    "resources:ResourceGroup training-group",
+    "storage:BlobServiceProperties training-blobs",
+    "storage:StorageAccount training-storage",
+}
+"""What both stacks on Azure are made of."""
+
+AZURE_EXPORTS = [
+    "clusterName",
+    "configJson",
+    "currentNodeCount",
+    "environmentId",
+    "imageRef",
+    "studioUrl",
+    "workspaceName",
+]
+
+
+def list_resources(engine: Engine) -> set[str]:
+    """Type and name of each resource; types of ours and of Azure's without what they have in common."""
+    return {
+        f"{re.sub('^(aml-infra:index|azure-native):', '', resource.typ)} {resource.name}"
+        for resource in engine.resources
+    }
+
+
+@pytest.mark.parametrize(
+    ("stack", "more"),
+    [
+        ("azure-dev", set()),
+        (
+            "azure-prod",
+            {
+                "machinelearningservices:ManagedNetworkSettingsRule training-rule-pypi",
+                "machinelearningservices:ManagedNetworkSettingsRule training-rule-pypi-files",
+            },
+        ),
+    ],
+)
+def test_stacks_on_azure_make_a_workspace_and_what_is_in_it(
+    engine: Engine, stacks_folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch, stack: str, more: set[str]
+) -> None:
+    """Types and names are a contract, as another name is another resource in Azure; there is no job yet."""
+    exports = run_program(engine, stacks_folder, stack, monkeypatch)
+
+    assert list_resources(engine) == WORKSPACE | more
+    assert len(engine.resources) == len(WORKSPACE | more)
+    assert sorted(exports) == AZURE_EXPORTS
+
+
+def test_a_workspace_that_exists_is_attached_to(
+    engine: Engine, stacks_folder: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what is in it is made, and the identity of its computes; the image goes to a registry that exists."""
+    address = {"subscription_id": SUBSCRIPTION, "resource_group": "rg-pets", "workspace_name": "pets"}
+    (tmp_path / "config.json").write_text(json.dumps(address))
+    engine.workspaces["rg-pets/pets"] = EXISTING_WORKSPACE
+    config = {
+        "aml-infra:workspace": {"config_file": str(tmp_path / "config.json")},
+        "aml-infra:image": {
+            "dockerfile": "examples/fastai-example/Dockerfile",
+            "registry": {"server": "ghcr.io/team", "username": "me", "password": "sesame"},
+        },
+    }
+
+    run_config(engine, stacks_folder, config, monkeypatch)
+
+    assert list_resources(engine) == {
+        "GpuCluster gpu-cluster",
+        "TrainingImage fastai",
+        "Workspace training",
+        "authorization:RoleAssignment training-compute-identity-storage-storage-blob-data-contributor",
+        "docker-build:index:Image fastai",
+        "machinelearningservices:Compute gpu-cluster-cluster",
+        "machinelearningservices:EnvironmentVersion fastai-environment",
+        "machinelearningservices:WorkspaceConnection training-connection",
+        "managedidentity:UserAssignedIdentity training-compute-identity",
+    }
 
 
 def test_the_configuration_in_the_repository_names_what_exists(
