@@ -84,7 +84,7 @@ def test_the_settings_in_the_reference_can_be_read(
     assert sorted(values) == [f"aml-infra:{name}" for name in names]
 
 
-@pytest.mark.parametrize("name", GUIDES)
+@pytest.mark.parametrize("name", [*GUIDES, "README.md", "CONTRIBUTING.md"])
 def test_links_lead_somewhere(name: str) -> None:
     """To a file that there is, and to a heading that is in it; the web is not asked."""
     text = documents.read(name)
@@ -99,7 +99,7 @@ def test_links_lead_somewhere(name: str) -> None:
             assert anchor in [re.sub(r"[^\w -]", "", head).lower().replace(" ", "-") for head in heads], link
 
 
-@pytest.mark.parametrize("name", GUIDES)
+@pytest.mark.parametrize("name", [*GUIDES, "README.md", "CONTRIBUTING.md"])
 def test_what_is_named_exists(name: str) -> None:
     """Every file of this repository that is written with its path or as a module."""
     named = re.findall(r"`((?:aml_infra|tests|stacks|docs|tools|examples)/[\w./-]*)`", documents.read(name))
