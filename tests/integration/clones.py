@@ -29,6 +29,9 @@ PROVIDERS = (
 
 BASE_IMAGE = f"{public_registry.HOST}/azureml/base:1"
 
+IMAGE = "    dockerfile: examples/fastai-example/Dockerfile\n    host_ca_secret: host_ca\n"
+"""What the stacks say of their image in the repository."""
+
 DOCKER_STAND_IN = f"""\
 #!{sys.executable}
 import sys
@@ -131,6 +134,16 @@ class AzureClone(Clone):
             if operation in ranks and ranks[operation] >= ranks.get(found.get(name, ""), 0):
                 found[name] = operation
         return found
+
+
+def make_public_clone(folder: pathlib.Path, azure: server.Azure, plugins: pathlib.Path, stack: str) -> AzureClone:
+    """A stack as it is in the repository, but for its image, which is a public one, so that nothing is built."""
+    clone = AzureClone(folder, azure, plugins, stack)
+    clone.change_settings(IMAGE, f"    base_image: {BASE_IMAGE}\n")
+    text = clone.settings.read_text()
+    start = text.index("  # RegistryArgs")
+    clone.settings.write_text(text[:start] + text[text.index("  # TrainingImageArgs") :])
+    return clone
 
 
 def make_plugins(folder: pathlib.Path) -> pathlib.Path:

@@ -9,9 +9,7 @@ from typing import Any
 import pytest
 
 from tests.azure.server import Azure
-from tests.integration.clones import BASE_IMAGE, AzureClone
-
-IMAGE = "    dockerfile: examples/fastai-example/Dockerfile\n    host_ca_secret: host_ca\n"
+from tests.integration.clones import BASE_IMAGE, AzureClone, make_public_clone
 
 TREE = {
     "fastai TrainingImage",
@@ -48,16 +46,6 @@ TREE = {
 """What `azure-dev` is made of; the names are a contract, as another one is another resource in Azure."""
 
 
-def make_clone(folder: pathlib.Path, azure: Azure, plugins: pathlib.Path, stack: str) -> AzureClone:
-    """A stack as it is in the repository, but for its image, which is a public one, so that nothing is built."""
-    clone = AzureClone(folder, azure, plugins, stack)
-    clone.change_settings(IMAGE, f"    base_image: {BASE_IMAGE}\n")
-    text = clone.settings.read_text()
-    start = text.index("  # RegistryArgs")
-    clone.settings.write_text(text[:start] + text[text.index("  # TrainingImageArgs") :])
-    return clone
-
-
 def list_own(azure: Azure, clone: AzureClone) -> list[str]:
     """The ids of what Azure has of a stack."""
     group = f"training-{clone.stack}"
@@ -72,7 +60,7 @@ def find_deletes(azure: Azure) -> list[str]:
 @pytest.mark.timeout(1200)
 def test_azure_dev_comes_stays_and_goes(tmp_path: pathlib.Path, azure: Azure, azure_plugins: pathlib.Path) -> None:
     """From nothing to all, no change after that nor after a refresh; gone without a trace; and from nothing again."""
-    clone = make_clone(tmp_path / "clone", azure, azure_plugins, "azure-dev")
+    clone = make_public_clone(tmp_path / "clone", azure, azure_plugins, "azure-dev")
 
     clone.up()
     resources = clone.read_resources()
@@ -111,7 +99,7 @@ def test_azure_dev_comes_stays_and_goes(tmp_path: pathlib.Path, azure: Azure, az
 @pytest.mark.timeout(1200)
 def test_azure_prod_takes_its_vault_back(tmp_path: pathlib.Path, azure: Azure, azure_plugins: pathlib.Path) -> None:
     """A vault that nobody may purge is kept, taken back by the next `up`, and as it was after one more."""
-    clone = make_clone(tmp_path / "clone", azure, azure_plugins, "azure-prod")
+    clone = make_public_clone(tmp_path / "clone", azure, azure_plugins, "azure-prod")
 
     clone.up()
     clone.pulumi("preview", "--expect-no-changes")

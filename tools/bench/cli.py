@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 
-from tools.bench import azure, bed, errors, fingerprint, log, many, noop, programs, project, start, table
+from tools.bench import azure, azure_noop, bed, errors, fingerprint, log, many, noop, programs, project, start, table
 
 PAGE = bed.CHECKOUT / "docs" / "performance.md"
 _INTERRUPTED = 130
@@ -27,7 +27,8 @@ class Benchmark:
 
 
 BENCHMARKS: Mapping[str, Benchmark] = {
-    module.NAME: Benchmark(module.SUMMARY, module.measure) for module in (noop, fingerprint, start, log, many)
+    module.NAME: Benchmark(module.SUMMARY, module.measure)
+    for module in (noop, azure_noop, fingerprint, start, log, many)
 }
 
 

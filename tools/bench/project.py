@@ -81,6 +81,11 @@ class Project:
         require_unchanged(done.text)
         return done.seconds
 
+    def preview(self) -> float:
+        """The seconds of a `pulumi preview`."""
+        command = self._build("preview", "--stack", STACK)
+        return self._programs.run(command, cwd=self.folder, env=self._environment).seconds
+
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs."""
         command = self._build("stack", "output", "--json", "--stack", STACK)
