@@ -203,8 +203,14 @@ SECURE = {"image": ("build_secrets", "registry"), "train": ("secret_environment_
 HIDDEN = (*SECURE["image"], *SECURE["train"], "build_args", "environment_variables")
 """Settings whose values no message shows."""
 
-UNREAD = {"source": "", "command": []}
-"""Stands for required settings that could not be read."""
+UNREAD: dict[str, Any] = {
+    "source": "",
+    "command": [],
+    "registry": {"server": "", "username": "", "password": ""},
+    "public_network_access": True,
+    "managed_network": "allow_only_approved_outbound",
+}
+"""Stands for settings that could not be read, where they are required, or others would be wrong without them."""
 
 SectionT = TypeVar("SectionT", bound=Section)
 
@@ -234,7 +240,7 @@ def read_section(
         problems.append(
             aml_infra.Problem(path, f"is not an object; give its settings under it: {', '.join(model.model_fields)}")
         )
-        return Read(_read_rest(model, {}), names)
+        return Read(_read_rest(model, {}, names), names)
     try:
         return Read(model.model_validate(value))
     except pydantic.ValidationError as error:
@@ -242,7 +248,8 @@ def read_section(
         problems += [_explain(path, dict(one), model, is_hidden=name in hidden) for one in errors]
         reported = frozenset(str(one["loc"][0]) for one in errors)
         # The rest is read all the same, so that its problems are told too.
-        return Read(_read_rest(model, {key: value[key] for key in value.keys() & names - reported}), reported)
+        rest = {key: value[key] for key in value.keys() & names - reported}
+        return Read(_read_rest(model, rest, reported & names), reported)
 
 
 def read_object(text: str) -> dict[str, Any] | None:
@@ -259,8 +266,8 @@ def has_any(value: Mapping[str, Any] | None, settings: Collection[str]) -> bool:
     return value is not None and any(value.get(each) for each in settings)
 
 
-def _read_rest(model: type[SectionT], values: Mapping[str, Any]) -> SectionT:
-    return model.model_validate({**UNREAD, **values} if model is TrainSection else values)
+def _read_rest(model: type[SectionT], values: Mapping[str, Any], reported: Collection[str]) -> SectionT:
+    return model.model_validate({**values, **{name: UNREAD[name] for name in UNREAD if name in reported}})
 
 
 def _explain(path: str, error: Mapping[str, Any], model: type[Section], *, is_hidden: bool) -> aml_infra.Problem:

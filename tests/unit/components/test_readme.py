@@ -21,11 +21,3 @@ def test_the_program_in_the_readme_runs(engine: Engine, monkeypatch: pytest.Monk
     inputs = engine.find(RUN).inputs
     assert (inputs["command"], inputs["parameters"]) == (["python", "train.py"], {"epochs": 4})
     assert inputs["memoryGb"] == 4
-
-
-def test_the_readme_names_what_exists() -> None:
-    """Every path that is linked is there."""
-    links = re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text())
-
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []

@@ -210,10 +210,21 @@ def test_all_that_is_wrong_is_told_at_once(engine: Engine, settings: types.Modul
     ]
 
 
-@pytest.mark.parametrize("workspace", ["westeurope", {"location": 4}, {"config_file": 4}])
-def test_what_cannot_be_read_is_told_once(engine: Engine, settings: types.ModuleType, workspace: Any) -> None:
-    """A location that was not understood is not missing."""
-    assert len(find_problems(engine, settings, workspace=workspace, registry=None, image={"base_image": "x:1"})) == 1
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"workspace": "westeurope"},
+        {"workspace": {"location": 4}},
+        {"workspace": {"config_file": 4}},
+        {"workspace": {**WORKSPACE, "public_network_access": "yes"}, "registry": {"sku": "Basic"}},
+        {"workspace": {**WORKSPACE, "managed_network": 1, "outbound_rules": {"pypi": {"fqdn": "pypi.org"}}}},
+        {"registry": "Basic"},
+        {"registry": None, "image": {**IMAGE, "registry": {**ACCOUNT, "password": 4711}}},
+    ],
+)
+def test_what_cannot_be_read_is_told_once(engine: Engine, settings: types.ModuleType, given: dict[str, Any]) -> None:
+    """What was not understood is not missing, and nothing that goes with it is wrong."""
+    assert len(find_problems(engine, settings, **given)) == 1
 
 
 def test_secure_values_are_refused_but_in_their_places(engine: Engine, settings: types.ModuleType) -> None:
