@@ -188,7 +188,7 @@ class GpuCluster(pulumi.ComponentResource):
         super().__init__("aml-infra:index:GpuCluster", name, None, opts)
         if isinstance(workspace, WorkspaceArgs):
             raise TypeError("args stand for a workspace")
-        self._args, self._workspace = args, workspace
+        self._name, self._args, self._workspace = name, args, workspace
         if isinstance(args, GpuClusterArgs):
             cluster_name = _build_name(name, args, workspace)
             made = self._make(name, args, workspace, cluster_name)
@@ -201,7 +201,7 @@ class GpuCluster(pulumi.ComponentResource):
             self.cluster_name = found.apply(lambda known: str(known.name))
             properties = found.apply(lambda known: _check_kind(name, known.properties))
         self.provisioning_state = properties.apply(lambda known: _read(known, "provisioningState"))
-        nodes = properties.apply(lambda known: _read(known, "properties"))
+        nodes = properties.apply(lambda known: _read(known, "properties")).apply(self._tell_errors)
         self.allocation_state = nodes.apply(lambda known: _read(known, "allocationState"))
         self.current_node_count = nodes.apply(lambda known: _read(known, "currentNodeCount")).apply(int)
         self.target_node_count = nodes.apply(lambda known: _read(known, "targetNodeCount")).apply(int)
@@ -271,6 +271,13 @@ class GpuCluster(pulumi.ComponentResource):
                 ignore_changes=list(NOT_CHANGED_IN_PLACE) if args.adopt is not None else None,
             ),
         )
+
+    def _tell_errors(self, nodes: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Warns of what keeps nodes from coming, such as a missing quota: Azure calls the cluster made all the same."""
+        for each in nodes.get("errors") or ():
+            error = each["error"]
+            pulumi.log.warn(f"{self._name}: Azure says {error['code']}: {error['message']}", self)
+        return nodes
 
     def _find(self, address: ClusterAddress) -> pulumi.Output[machinelearningservices.GetComputeResult]:
         from pulumi_azure_native import machinelearningservices

@@ -1,7 +1,7 @@
 """Long-running operations.
 
 See https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations. Nothing takes
-time here: an operation ends when it was asked after often enough.
+time here: an operation ends when it was asked after, or in the way, often enough.
 """
 
 from __future__ import annotations
@@ -85,11 +85,15 @@ class Operations:
                 _advance(operation)
 
     def is_busy(self, resource_id: str) -> bool:
-        """Whether something is under way on a resource."""
-        return any(
-            operation.status == "InProgress" and operation.path.key == resource_id.lower()
+        """Whether something is under way on a resource; whoever is refused for that has let time pass, too."""
+        found = [
+            operation
             for operation in self._operations.values()
-        )
+            if operation.status == "InProgress" and operation.path.key == resource_id.lower()
+        ]
+        for operation in found:
+            _advance(operation)
+        return bool(found)
 
     def ask(self, number: str) -> Operation:
         """How an operation is doing; asking is what lets it go on."""
