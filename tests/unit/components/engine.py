@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
+from unittest import mock
 
 import pulumi
 from pulumi.runtime.proto import callback_pb2
@@ -145,7 +146,8 @@ class Engine(pulumi.runtime.Mocks):
         def run_program() -> pulumi.Output[None]:
             return pulumi.Output.from_input(_read_outputs(program())).apply(values.update)
 
-        run_program()
+        with mock.patch.object(pulumi.resource, "collapse_alias_to_urn", _skip_alias):
+            run_program()
         return values
 
 
@@ -156,6 +158,14 @@ def find(known: Mapping[str, dict[str, Any]], name: str) -> Any:
     if name in known:
         return known[name]
     return {}, [("", f'Status=404 Code="ResourceNotFound" Message="{name} was not found"')]
+
+
+def _skip_alias(*_: object) -> str:
+    """In place of the URN of an alias, which the SDK computes for engines that are too old to do that themselves.
+
+    Resources of Azure have dozens of aliases; nobody reads their URNs here, and they took most of the time of a test.
+    """
+    return ""
 
 
 def _read_outputs(result: object) -> dict[str, Any]:
