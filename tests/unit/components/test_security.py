@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -26,6 +27,9 @@ SUBNET = f"{NETWORK}/virtualNetworks/hub/subnets/ml"
 TESTS: dict[str, str] = {}
 """The argument that each test says changes the setting, by the row that it is about."""
 
+MADE: dict[str, list[pulumi.runtime.MockResourceArgs]] = {}
+"""What each program made, by the arguments that it was run with."""
+
 Test = Callable[..., None]
 Made = Mapping[str, Any]
 
@@ -37,33 +41,29 @@ def row(setting: str, argument: str = "") -> Callable[[Test], Test]:
     return lambda test: test
 
 
+def run_once(engine: Engine, program: Callable[[], None], *arguments: object) -> None:
+    """Runs a program, unless one with the same arguments was run by another test: then what that one made is there."""
+    if repr(arguments) not in MADE:
+        engine.resources.clear()
+        engine.run(program)
+        MADE[repr(arguments)] = list(engine.resources)
+    engine.resources[:] = MADE[repr(arguments)]
+
+
 def make_workspace(engine: Engine, **given: Any) -> Made:
     """Makes a workspace called ``pets``; gives the inputs of each resource, by its name without that."""
 
     def program() -> None:
         _ = Workspace("pets", WorkspaceArgs(**{"location": "westeurope", **given})).compute_identity
 
-    engine.run(program)
+    run_once(engine, program, "workspace", given)
     return {resource.name.removeprefix("pets-"): resource.inputs for resource in engine.resources}
 
 
-@pytest.fixture(scope="module")
-def default() -> Made:
-    """A workspace with nothing but a location, made once for all tests."""
-    engine = Engine()
-    pulumi.runtime.set_mocks(engine, project="aml-infra", stack="test")
-    return make_workspace(engine)
-
-
 @pytest.fixture
-def make(default: Made, engine: Engine) -> Callable[..., Made]:
+def make(engine: Engine) -> Callable[..., Made]:
     """Makes a workspace with the arguments that it is given."""
-
-    def make_afresh(**given: Any) -> Made:
-        engine.resources.clear()
-        return make_workspace(engine, **given) if given else default
-
-    return make_afresh
+    return functools.partial(make_workspace, engine)
 
 
 def list_grants(made: Made, principal: str) -> set[tuple[str, str]]:
@@ -468,8 +468,7 @@ def make_registry(engine: Engine, *, public: bool = False, **given: Any) -> Made
         args = WorkspaceArgs(location="westeurope", public_network_access=public, private_endpoint_subnet_id=SUBNET)
         Registry("images", RegistryArgs(workspace=Workspace("pets", args), **given))
 
-    engine.resources.clear()
-    engine.run(program)
+    run_once(engine, program, "registry", public, given)
     own = [resource for resource in engine.resources if resource.name.startswith("images-")]
     return {resource.name.removeprefix("images-"): resource.inputs for resource in own}
 
@@ -599,8 +598,7 @@ def make_cluster(engine: Engine, **given: Any) -> tuple[Any, Any]:
         args = WorkspaceArgs(location="westeurope", managed_network=network, public_network_access=True)
         GpuCluster("gpu", GpuClusterArgs(workspace=Workspace("pets", args), **given))
 
-    engine.resources.clear()
-    engine.run(program)
+    run_once(engine, program, "cluster", network, given)
     inputs = engine.find("azure-native:machinelearningservices:Compute").inputs
     return inputs, inputs["properties"]["properties"]
 
