@@ -257,7 +257,10 @@ class GpuCluster(pulumi.ComponentResource):
             resource_group_name=workspace.resource_group_name,
             workspace_name=workspace.workspace_name,
             location=workspace.location,
-            identity=machinelearningservices.ManagedServiceIdentityArgs(
+            # Of a cluster that was made elsewhere it is ignored, and Pulumi cannot read it where Azure has none.
+            identity=None
+            if args.adopt is not None
+            else machinelearningservices.ManagedServiceIdentityArgs(
                 type="UserAssigned", user_assigned_identities=[workspace.compute_identity.id]
             ),
             properties=_build_properties(args),
