@@ -105,7 +105,7 @@ OUTPUTS: dict[str, Callable[[str, Inputs], dict[str, Any]]] = {
         "identity": _map_identities(inputs["identity"]),
     },
     "machinelearningservices:Compute": lambda _, inputs: {
-        "identity": _map_identities(inputs["identity"]),
+        **({"identity": _map_identities(inputs["identity"])} if "identity" in inputs else {}),
         "properties": {
             **inputs["properties"],
             "provisioningState": "Succeeded",
