@@ -114,7 +114,12 @@ class Client:
         if token is None:
             # A new token each time, as tests move the clock by days.
             token = self.cloud.directory.issue(self.principal, RESOURCE_MANAGER)
-        return asyncio.run(_send(self._app, method, path, query, content, token))
+        # Not `asyncio.run`, which would leave the tests that come next without a loop.
+        loop = asyncio.new_event_loop()
+        try:
+            return loop.run_until_complete(_send(self._app, method, path, query, content, token))
+        finally:
+            loop.close()
 
 
 def log_in(cloud: Cloud, role: str, scope: str) -> Client:
