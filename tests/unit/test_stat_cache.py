@@ -376,7 +376,11 @@ def test_ctrl_c_is_not_held_up_by_large_files(folder: pathlib.Path) -> None:
     for number in range(3):
         with (folder / f"{number}.bin").open("wb") as file:
             file.truncate(200 * 2**30)
-    program = f"from aml_infra import source; print(flush=True); source.take_data_snapshot({str(folder)!r})"
+    program = (
+        # Python leaves Ctrl-C ignored where its parent does, as a shell's job in the background.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        f"from aml_infra import source; print(flush=True); source.take_data_snapshot({str(folder)!r})"
+    )
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert process.stdout is not None
     process.stdout.readline()
