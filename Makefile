@@ -9,6 +9,8 @@ PORT ?= 5000
 DATA = $(if $(AML_INFRA_DATA),$(AML_INFRA_DATA),$(if $(XDG_DATA_HOME),$(XDG_DATA_HOME),$(HOME)/.local/share)/aml-infra)
 BOOTSTRAP = python3 -m tools.bootstrap --stack $(STACK)
 PYTHON_TOOL = $(BOOTSTRAP) --only uv,venv exec --
+# Files go to the processes in their order, so that the many short ones of tests/unit fill up what is left of the time.
+PARALLEL = --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 
@@ -42,12 +44,12 @@ ui: ## open MLflow's page on the local runs at http://127.0.0.1:PORT (PORT=5000)
 	  uv run --locked --extra ui mlflow ui --backend-store-uri '$(DATA)/mlruns' --port $(PORT) $(ARGS)
 
 .PHONY: test
-test: lint ## lint, then run all tests; TESTS=tests/unit for some of them
-	@$(BOOTSTRAP) exec -- pytest $(TESTS) $(ARGS)
+test: lint ## lint, then run all tests; TESTS=tests/unit for some of them, in one process
+	@$(BOOTSTRAP) exec -- pytest $(if $(TESTS),$(TESTS),$(PARALLEL)) $(ARGS)
 
 .PHONY: test-azure
 test-azure: ## run the Azure tests alone, which `make test` runs, too; counts what Azure's clients walked
-	@$(BOOTSTRAP) exec -- pytest tests/azure $(wildcard tests/integration/test_azure*.py) $(ARGS)
+	@$(BOOTSTRAP) exec -- pytest $(PARALLEL) tests/azure $(wildcard tests/integration/test_azure*.py) $(ARGS)
 
 .PHONY: lint
 lint: ## check style, types, the direction of imports, workflows; changes nothing
