@@ -7,7 +7,6 @@ import gc
 import hashlib
 import json
 import pathlib
-import warnings
 from typing import Any
 
 import docker
@@ -117,6 +116,8 @@ def test_an_image_that_is_nowhere_is_named(docker_stage: Stage) -> None:
         scene.backend.submit(dataclasses.replace(scene.spec, image=missing), 1, scene.snapshot)
 
 
+# The docker package leaves the socket that it could not connect to the garbage collector, which comes when it likes.
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 def test_a_daemon_that_is_away_is_not_absence(docker_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every question is answered with an error that says how to start Docker."""
     scene = docker_stage()
@@ -126,10 +127,7 @@ def test_a_daemon_that_is_away_is_not_absence(docker_stage: Stage, monkeypatch: 
         scene.backend.describe(scene.spec.run_id)
     (problem,) = scene.backend.find_problems(Demand())
     assert problem.path == "compute"
-    # The docker package leaves the socket that it could not connect to the garbage collector.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+    gc.collect()
 
 
 def test_long_lines_progress_bars_and_open_ends_are_lines(docker_stage: Stage) -> None:
