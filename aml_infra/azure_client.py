@@ -1,4 +1,4 @@
-"""A connection to Azure Resource Manager over Azure's own pipeline, and the exchange of a token with a registry.
+"""A connection to Azure Resource Manager over Azure's own pipeline, and to the services beside it.
 
 Few calls are made, each with an API version of its own, so that a management library for each service would cost more
 than it gives. Retries, ``Retry-After``, long-running operations and what is kept out of logs are azure-core's.
@@ -21,13 +21,16 @@ from aml_infra import azure_login
 from aml_infra.errors import AccessDenied, BackendUnavailable, InvalidInput, Problem, RequestRefused
 
 if TYPE_CHECKING:
+    from azure.core import PipelineClient
     from azure.core.credentials import TokenCredential
     from azure.core.exceptions import HttpResponseError
     from azure.core.pipeline import PipelineResponse
     from azure.core.pipeline.transport import HttpTransport
     from azure.core.rest import HttpRequest, HttpResponse
+    from azure.storage.blob import ContainerClient
 
 ENDPOINT = "https://management.azure.com"
+LEARNING_SCOPE = "https://ml.azure.com/.default"
 REGISTRY_SCOPE = "https://containerregistry.azure.net/.default"
 REGISTRY_USERNAME = "00000000-0000-0000-0000-000000000000"
 """What a registry wants to hear as the name of whoever comes with a token."""
@@ -73,8 +76,14 @@ class AzureClient:
         sender = transport or RequestsTransport(**azure_login.TIME_LIMITS)
         bearer = ARMChallengeAuthenticationPolicy(credential, f"{ENDPOINT}/.default")
         self._credential = credential
+        self._sender = sender
         self._manager: ARMPipelineClient[HttpRequest, HttpResponse] = ARMPipelineClient(
             ENDPOINT, policies=build_policies(bearer), transport=sender
+        )
+        self._learning: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(
+            ENDPOINT,
+            policies=build_policies(policies.BearerTokenCredentialPolicy(credential, LEARNING_SCOPE)),
+            transport=sender,
         )
         self._others: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(
             ENDPOINT, policies=build_policies(), transport=sender
@@ -99,6 +108,40 @@ class AzureClient:
             page = self._get(page["nextLink"], {}) if page.get("nextLink") else None
         return items
 
+    def put(self, path: str, api_version: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """What Resource Manager has made of ``body`` at ``path``; the same errors.
+
+        It is sent again where no answer came, so that what is sent must be the same the second time.
+        """
+        return self._send(self._manager, "PUT", f"{ENDPOINT}{path}", {"api-version": api_version}, body) or {}
+
+    def ask_learning(
+        self, method: str, url: str, *, query: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None
+    ) -> dict[str, Any] | None:
+        """What a service of an Azure Machine Learning workspace answers, or None if there is no such thing."""
+        return self._send(self._learning, method, url, query or {}, body)
+
+    def ask_anonymously(self, url: str) -> dict[str, Any] | None:
+        """What is at ``url`` for everybody, or None if there is no such thing."""
+        return self._send(self._others, "GET", url, {}, None)
+
+    def open_container(self, account_url: str, name: str) -> ContainerClient:
+        """A container of blobs, with the same login; ``errors`` is for what its methods raise.
+
+        See https://learn.microsoft.com/python/api/azure-storage-blob/azure.storage.blob.containerclient.
+        """
+        from azure.storage.blob import ContainerClient
+
+        return ContainerClient(
+            account_url,
+            name,
+            credential=self._credential,
+            transport=self._sender,
+            retry_total=RETRIES,
+            retry_status=RETRIES,
+            user_agent=f"aml-infra/{importlib.metadata.version('aml-infra')}",
+        )
+
     def run(
         self,
         method: str,
@@ -120,7 +163,7 @@ class AzureClient:
         from azure.mgmt.core.polling.arm_polling import ARMPolling
 
         request = HttpRequest(method, f"{ENDPOINT}{path}", params={"api-version": api_version, **(query or {})})
-        with _errors():
+        with errors():
             started: PipelineResponse[HttpRequest, HttpResponse] = self._manager.send_request(
                 request,
                 _return_pipeline_response=True,
@@ -154,7 +197,7 @@ class AzureClient:
         if not _REGISTRY.fullmatch(server):
             allowed = "give the login server of an Azure container registry, as in 'contoso.azurecr.io'"
             raise InvalidInput([Problem("server", f"is {server!r}; {allowed}")])
-        with _errors():
+        with errors():
             token = self._credential.get_token(REGISTRY_SCOPE).token
             form = {"grant_type": "access_token", "service": server, "access_token": token}
             response = self._others.send_request(HttpRequest("POST", f"https://{server}/oauth2/exchange", data=form))
@@ -169,11 +212,21 @@ class AzureClient:
             return str(_read_json(response)["refresh_token"])
 
     def _get(self, url: str, query: Mapping[str, str]) -> dict[str, Any] | None:
+        return self._send(self._manager, "GET", url, query, None)
+
+    def _send(
+        self,
+        client: PipelineClient[HttpRequest, HttpResponse],
+        method: str,
+        url: str,
+        query: Mapping[str, str],
+        body: Mapping[str, Any] | None,
+    ) -> dict[str, Any] | None:
         from azure.core.rest import HttpRequest
 
-        with _errors():
-            response = self._manager.send_request(HttpRequest("GET", url, params=dict(query)))
-            if response.status_code == 404:  # noqa: PLR2004 (the code is the name)
+        with errors():
+            response = client.send_request(HttpRequest(method, url, params=dict(query), json=body))
+            if response.status_code == 404 and method != "PUT":  # noqa: PLR2004 (the code is the name)
                 return None
             _raise_for_status(response)
             return _read_json(response)
@@ -192,7 +245,7 @@ def open_client() -> AzureClient:
 
 
 @contextlib.contextmanager
-def _errors() -> Iterator[None]:
+def errors() -> Iterator[None]:
     """Turns azure-core's errors into ours."""
     from azure.core import exceptions
 

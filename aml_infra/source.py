@@ -163,7 +163,7 @@ class Snapshot:
             with path.open("rb") as stream:
                 member = build_member(name, tarfile.REGTYPE, 0o755 if file.kind == "executable" else 0o644)
                 member.size = file.size
-                reader = _HashingReader(stream)
+                reader = HashingReader(stream)
                 tar.addfile(member, reader)
                 if reader.digest() != file.digest or stream.read(1):
                     raise SourceChanged(_describe_change(path))
@@ -312,8 +312,8 @@ def _read_tree(
     return tuple(files)
 
 
-class _HashingReader(io.RawIOBase):
-    """Reads through to ``stream`` and hashes what passes."""
+class HashingReader(io.RawIOBase):
+    """Reads through to ``stream`` and hashes what passes; ``digest`` gives SHA-256 in hexadecimal."""
 
     def __init__(self, stream: io.BufferedReader) -> None:
         super().__init__()

@@ -36,7 +36,7 @@ class Size:
     """What a size has: processors, memory in GB (2**30 bytes), GPUs."""
 
     cpus: int
-    memory_gb: int
+    memory_gb: float
     gpus: int
 
 
@@ -74,9 +74,12 @@ def find_problems(name: str) -> list[Problem]:
     return []
 
 
-def find_demand_problems(name: str, demand: Demand) -> list[Problem]:
-    """What a worker asks for and a machine of the size ``name`` does not have; each worker has one for itself."""
-    size = KNOWN.get(normalize(name))
+def find_demand_problems(name: str, demand: Demand, size: Size | None = None) -> list[Problem]:
+    """What a worker asks for and a machine of the size ``name`` does not have; each worker has one for itself.
+
+    ``size`` is what the service says that it has; without it, what is known here.
+    """
+    size = size or KNOWN.get(normalize(name))
     if size is None:
         return []
     asked = demand.resources

@@ -13,6 +13,7 @@ from typing import cast
 from aml_infra.backends import base
 
 MODULES = {
+    "azureml": "aml_infra.backends.azureml",
     "docker": "aml_infra.backends.docker",
     "fake": "aml_infra.backends.fake",
 }

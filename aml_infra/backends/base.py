@@ -28,7 +28,7 @@ import abc
 import dataclasses
 import datetime
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from aml_infra import naming
@@ -36,6 +36,13 @@ from aml_infra import source as sources
 from aml_infra.errors import AmlInfraError, InvalidInput, Problem, SourceChanged
 from aml_infra.source import Snapshot
 from aml_infra.spec import Demand, RunSpec
+
+Tell = Callable[[str], None]
+"""Takes news that are for the user and no part of the run's log."""
+
+
+def tell_nobody(news: str) -> None:
+    """For who does not want to hear it."""
 
 
 class Status(str, enum.Enum):
@@ -105,7 +112,7 @@ class Record:
         image_digest: digest of the image that really ran.
         outputs_path: folder or URI of what the run wrote to ``outputs/``.
         portal_url: where a person looks at the run.
-        log_path: the whole log.
+        log_path: path or URL of the whole log; of a folder, where each of several workers has one of its own.
     """
 
     state: RunState
@@ -157,8 +164,8 @@ class Backend(abc.ABC):
         """What ``submit`` asks of the service, as JSON-ready data: no I/O, no clock, no chance, no secret."""
 
     @abc.abstractmethod
-    def submit(self, spec: RunSpec, attempt: int, snapshot: Snapshot) -> None:
-        """Starts attempt ``attempt`` at the run.
+    def submit(self, spec: RunSpec, attempt: int, snapshot: Snapshot, tell: Tell = tell_nobody) -> None:
+        """Starts attempt ``attempt`` at the run; ``tell`` hears how far an upload is.
 
         Raises:
             AlreadySubmitted: the attempt exists.
@@ -177,8 +184,10 @@ class Backend(abc.ABC):
         """
 
     @abc.abstractmethod
-    def follow(self, state: RunState) -> Iterator[str]:
+    def follow(self, state: RunState, tell: Tell = tell_nobody) -> Iterator[str]:
         """The attempt's log, line by line and without line ends, until it has ended. Starts it if nobody has yet.
+
+        ``tell`` hears what the service does for the run before its first line, and what it waits for.
 
         Where several workers train, each line starts with its worker's rank, as in ``[1] ``, and when one of them
         has failed the others are stopped.
@@ -205,6 +214,14 @@ class Backend(abc.ABC):
 
         Raises:
             RunGone: it was removed before it could be collected.
+            BackendUnavailable: the service does not answer.
+        """
+
+    @abc.abstractmethod
+    def read_tail(self, record: Record, size: int) -> bytes:
+        """The last ``size`` bytes at most of the log of a run that ended; empty where it has none.
+
+        Raises:
             BackendUnavailable: the service does not answer.
         """
 

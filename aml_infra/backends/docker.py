@@ -26,8 +26,17 @@ import docker.errors
 import requests
 
 from aml_infra import naming, rules
-from aml_infra.backends import base, docker_archive, docker_client, docker_log, docker_request, docker_state, tracking
-from aml_infra.backends.base import AlreadySubmitted, Backend, Record, RunGone, RunState, Status
+from aml_infra.backends import (
+    base,
+    docker_archive,
+    docker_client,
+    docker_log,
+    docker_request,
+    docker_state,
+    records,
+    tracking,
+)
+from aml_infra.backends.base import AlreadySubmitted, Backend, Record, RunGone, RunState, Status, Tell, tell_nobody
 from aml_infra.backends.records import LOG_NAME, RecordStore, find_data_folder, open_store
 from aml_infra.errors import BackendUnavailable, InvalidInput, Problem, RunConflict, RunNotSubmitted
 from aml_infra.source import Snapshot
@@ -135,18 +144,18 @@ class DockerBackend(Backend):
     def build_request(self, spec: RunSpec, attempt: int) -> Mapping[str, Any]:
         return docker_request.build_request(spec, attempt)
 
-    def submit(self, spec: RunSpec, attempt: int, snapshot: Snapshot) -> None:
+    def submit(self, spec: RunSpec, attempt: int, snapshot: Snapshot, tell: Tell = tell_nobody) -> None:
         name = naming.attempt_name(spec.run_id, attempt)
         staged = f"{name}.{secrets.token_hex(4)}"
         group = docker_request.name_group(self.build_request(spec, attempt), staged)
         base.require_same_data(spec)
         with docker_client.connect() as client:
             first, *others = group["containers"]
-            workers = [self._create(client, first, staged)]
+            workers = [self._create(client, first, staged, tell)]
             try:
                 if group["network"] is not None:
                     client.create_network(**group["network"])
-                workers += [self._create(client, body, f"{staged}.{rank}") for rank, body in enumerate(others, 1)]
+                workers += [self._create(client, body, f"{staged}.{rank}", tell) for rank, body in enumerate(others, 1)]
                 for worker in workers:
                     self._ship(client, worker, snapshot, spec.secrets)
                 self._claim(client, workers[0], name, spec.run_id)
@@ -163,10 +172,11 @@ class DockerBackend(Backend):
                 self._start(client, worker)
             self._sweep(client, spec.run_id)
 
-    def _create(self, client: docker.APIClient, body: dict[str, Any], name: str) -> str:
+    def _create(self, client: docker.APIClient, body: dict[str, Any], name: str, tell: Tell) -> str:
         try:
             with contextlib.suppress(docker.errors.ImageNotFound):
                 return str(client.create_container_from_config(body, name)["Id"])
+            tell(f"pulling image {body['Image']}")
             client.pull(body["Image"])
             return str(client.create_container_from_config(body, name)["Id"])
         except docker.errors.APIError as error:
@@ -261,7 +271,7 @@ class DockerBackend(Backend):
         others = [found for each in ids if (found := docker_client.inspect(client, each)) is not None]
         return sorted([first, *others], key=docker_state.read_rank)
 
-    def follow(self, state: RunState) -> Iterator[str]:
+    def follow(self, state: RunState, tell: Tell = tell_nobody) -> Iterator[str]:  # noqa: ARG002 (nothing is waited for)
         with docker_client.connect() as client:
             workers = [(docker_state.read_rank(each), each["Id"]) for each in self._find_workers(client, state.name)]
         if len(workers) > 1:
@@ -392,6 +402,9 @@ class DockerBackend(Backend):
             parameters = state.spec.get("parameters") if rank == 0 else None
             tracking.copy_runs(store, self._records.folder / "mlruns", tags, parameters)
             return tracking.read_metrics(store)
+
+    def read_tail(self, record: Record, size: int) -> bytes:
+        return records.read_tail(record.log_path, size)
 
     def cancel(self, run_id: str) -> None:
         with docker_client.connect() as client:

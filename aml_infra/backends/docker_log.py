@@ -9,8 +9,7 @@ import docker
 import docker.errors
 import requests
 
-LINE_BYTES = 1024 * 1024
-"""How much text without a line end is taken for one line."""
+from aml_infra.backends import log_lines
 
 _FRAME_HEAD = struct.Struct(">BxxxL")
 
@@ -20,7 +19,7 @@ def read_log(client: docker.APIClient, container: str) -> Iterator[str]:
 
     A line comes where its end was printed, and open ends come last, so that reading again gives the same lines in the
     same order. A progress bar, which writes over its line with carriage returns, is the line that it was last. What
-    goes on for more than ``LINE_BYTES`` without a line end is cut there: the rest of it is the next line.
+    goes on for more than ``log_lines.LINE_BYTES`` without a line end is cut there: the rest of it is the next line.
 
     Raises:
         requests.ConnectionError, requests.exceptions.ChunkedEncodingError: the connection was lost before the log
@@ -29,13 +28,13 @@ def read_log(client: docker.APIClient, container: str) -> Iterator[str]:
     # A program prints to two streams, and what one has not ended yet is no part of the other's next line.
     pending: dict[int, bytearray] = {}
     for stream, content in _read_frames(client, container):
-        for line in _cut_lines(pending.setdefault(stream, bytearray()), content):
-            yield _decode_line(line)
+        for line in log_lines.cut_lines(pending.setdefault(stream, bytearray()), content):
+            yield log_lines.decode_line(line)
     # While the container runs, an open end may go on: as a line it would not be there when the log is read again.
     if not _is_running(client, container):
         for _, rest in sorted(pending.items()):
             if rest:
-                yield _decode_line(bytes(rest))
+                yield log_lines.decode_line(bytes(rest))
 
 
 def _read_frames(client: docker.APIClient, container: str) -> Iterator[tuple[int, bytes]]:
@@ -70,28 +69,8 @@ def _read_frames(client: docker.APIClient, container: str) -> Iterator[tuple[int
             raise requests.ConnectionError(f"the log of {container} ended within a piece of it")
 
 
-def _cut_lines(pending: bytearray, content: bytes) -> Iterator[bytes]:
-    """The lines that end in ``content``, which goes on from ``pending``; what is left over is pending then."""
-    for number, part in enumerate(content.split(b"\n")):
-        if number > 0:  # a line end was before it
-            yield bytes(pending)
-            pending.clear()
-        taken = 0
-        while len(pending) + len(part) - taken > LINE_BYTES:
-            room = LINE_BYTES - len(pending)
-            yield bytes(pending) + part[taken : taken + room]
-            pending.clear()
-            taken += room
-        pending += part[taken:]
-
-
 def _is_running(client: docker.APIClient, container: str) -> bool:
     try:
         return bool(client.inspect_container(container)["State"]["Running"])
     except docker.errors.NotFound:
         return False
-
-
-def _decode_line(line: bytes) -> str:
-    shown = [part for part in line.decode("utf-8", "replace").split("\r") if part]
-    return shown[-1] if shown else ""

@@ -20,8 +20,8 @@ from typing import Any
 from aml_infra import naming, rules
 from aml_infra import source as sources
 from aml_infra import spec as specs
-from aml_infra.backends import base
-from aml_infra.backends.base import AlreadySubmitted, Backend, Record, RunGone, RunState, Status
+from aml_infra.backends import base, records
+from aml_infra.backends.base import AlreadySubmitted, Backend, Record, RunGone, RunState, Status, Tell, tell_nobody
 from aml_infra.backends.records import LOG_NAME, RecordStore, find_data_folder, open_store
 from aml_infra.errors import BackendUnavailable, InvalidInput, Problem, RunNotSubmitted, SourceChanged
 from aml_infra.source import Snapshot
@@ -121,7 +121,7 @@ class FakeBackend(Backend):
             "spec": spec.describe(),
         }
 
-    def submit(self, spec: RunSpec, attempt: int, snapshot: Snapshot) -> None:
+    def submit(self, spec: RunSpec, attempt: int, snapshot: Snapshot, tell: Tell = tell_nobody) -> None:  # noqa: ARG002
         if sources.take_snapshot(snapshot.root, allow_secrets=["*"]).digest != snapshot.digest:
             raise SourceChanged(f"{str(snapshot.root)!r} changed while it was being shipped")
         base.require_same_data(spec)
@@ -162,7 +162,7 @@ class FakeBackend(Backend):
             spec=held["request"]["spec"],
         )
 
-    def follow(self, state: RunState) -> Iterator[str]:
+    def follow(self, state: RunState, tell: Tell = tell_nobody) -> Iterator[str]:  # noqa: ARG002
         delivered = 0
         for reads in range(1, self._script.breaks + 2):
             # From the first line again, less those delivered, as a service's client does whose connection was lost.
@@ -195,6 +195,9 @@ class FakeBackend(Backend):
         log = "".join(f"{line}\n" for line in self._list_lines(state))
         (folder / "logs" / LOG_NAME).write_text(log, encoding="utf-8")
         return self._script.metrics, str(held["image"])
+
+    def read_tail(self, record: Record, size: int) -> bytes:
+        return records.read_tail(record.log_path, size)
 
     def cancel(self, run_id: str) -> None:
         with self._changed:

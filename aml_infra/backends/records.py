@@ -149,6 +149,17 @@ class RecordStore:
             shutil.rmtree(staging, ignore_errors=True)
 
 
+def read_tail(path: str, size: int) -> bytes:
+    """The last ``size`` bytes at most of a file; empty if there is none."""
+    try:
+        with open(path, "rb") as log:
+            log.seek(0, os.SEEK_END)
+            log.seek(max(0, log.tell() - size))
+            return log.read()
+    except FileNotFoundError:
+        return b""
+
+
 def _build_data(state: RunState, metrics: Mapping[str, float], image_digest: str) -> dict[str, Any]:
     moments = {"started_at": state.started_at, "finished_at": state.finished_at}
     return {

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import os
 import queue
 import random
 import threading
@@ -26,7 +25,7 @@ from typing import Any
 
 from aml_infra import metric_gate
 from aml_infra.backends.base import AlreadySubmitted, Backend, Record, RunGone, RunState, Status
-from aml_infra.errors import AmlInfraError, RunConflict
+from aml_infra.errors import AmlInfraError, BackendUnavailable, RunConflict
 from aml_infra.source import Snapshot
 from aml_infra.spec import RunSpec
 
@@ -251,27 +250,25 @@ def describe_end(state: RunState) -> str:
     return f"run {state.name} is {_format_end(state)}"
 
 
-def describe_failure(record: Record) -> str:
+def describe_failure(backend: Backend, record: Record) -> str:
     """The error text of a run that did not complete: what, why, the log's tail, the next step."""
     state = record.state
-    tail = "".join(f"\n    {line}" for line in _read_tail(record.log_path))
+    tail = "".join(f"\n    {line}" for line in _read_tail(backend, record))
     shown = f"\n  last lines of the log:{tail}" if tail else ""
+    portal = f"\n  portal: {record.portal_url}" if record.portal_url.startswith("https:") else ""
     return (
         f"run {state.name} (attempt {state.attempt}) ended as {_format_end(state)}{shown}"
-        f"\n  whole log: {record.log_path}"
+        f"\n  whole log: {record.log_path}{portal}"
         "\n  mend the cause and run `pulumi up` again: it makes a new attempt"
     )
 
 
-def _read_tail(path: str) -> list[str]:
+def _read_tail(backend: Backend, record: Record) -> list[str]:
     """The last lines of a log, each cut to what a person reads: the engine takes no error of megabytes."""
     try:
-        with open(path, "rb") as log:
-            log.seek(0, os.SEEK_END)
-            log.seek(max(0, log.tell() - TAIL_BYTES))
-            lines = log.read().decode("utf-8", "replace").splitlines()
-    except FileNotFoundError:
-        return []
+        lines = backend.read_tail(record, TAIL_BYTES).decode("utf-8", "replace").splitlines()
+    except BackendUnavailable as error:
+        return [f"(not to be had: {error})"]
     return [line if len(line) <= TAIL_WIDTH else f"{line[:TAIL_WIDTH]} ..." for line in lines[-TAIL_LINES:]]
 
 
@@ -306,7 +303,7 @@ class _Attempt:
                 # The failed attempt's record must be there before the next one hides it.
                 record = self._collect(state)
                 if state.attempt == left_going:
-                    raise RunFailed(describe_failure(record), record)
+                    raise RunFailed(describe_failure(self.backend, record), record)
             state = self._submit(state)
         else:
             shown = "; its log from the start:" if self.policy.wait else ""
@@ -328,7 +325,7 @@ class _Attempt:
         changed = f"{self.because}; " if self.because else ""
         try:
             self.say(f"train: {changed}submitting run {self.spec.run_id}, attempt {number}{because}")
-            self.backend.submit(self.spec, number, self.take_snapshot())
+            self.backend.submit(self.spec, number, self.take_snapshot(), self.say)
         except AlreadySubmitted:
             self.say("join: another client has just submitted it")
         state = _describe(self.backend, self.spec)
@@ -351,7 +348,7 @@ class _Attempt:
             # A defect of ours, and still no reason to lose the run: it is told, with its kind, and is in the state.
             raise RunUnfinished(f"run {state.name}: unexpected {type(error).__name__}: {error}", state) from error
         if record.state.status is not Status.COMPLETED:
-            raise RunFailed(describe_failure(record), record)
+            raise RunFailed(describe_failure(self.backend, record), record)
         return self._accept(record)
 
     def _let_go(self, state: RunState) -> None:
@@ -404,7 +401,7 @@ def _follow(backend: Backend, state: RunState, say: Say, interruption: Interrupt
 
     def read() -> None:
         try:
-            for line in backend.follow(state):
+            for line in backend.follow(state, lines.put):
                 lines.put(line)
             outcome.set_result(None)
         except BaseException as error:  # noqa: BLE001 (handed to the waiting thread, which raises it)

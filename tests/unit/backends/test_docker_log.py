@@ -12,7 +12,7 @@ import pytest
 import requests
 import urllib3
 
-from aml_infra.backends import docker_log
+from aml_infra.backends import docker_log, log_lines
 
 OUT, ERR = 1, 2
 
@@ -140,7 +140,7 @@ def test_a_log_that_docker_refuses_is_its_error() -> None:
 @pytest.mark.parametrize("size", [1, 4, 5, 16 * 1024])
 def test_a_line_without_an_end_is_cut(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     """At the same place however it comes, so that reading again gives the same lines."""
-    monkeypatch.setattr(docker_log, "LINE_BYTES", 4)
+    monkeypatch.setattr(log_lines, "LINE_BYTES", 4)
     content = b"abcdefghij\nabcd\nabcde\nabcd"
     frames = [(OUT, content[start : start + size]) for start in range(0, len(content), size)]
 

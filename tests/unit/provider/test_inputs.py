@@ -133,7 +133,7 @@ def test_an_unknown_backend_is_named_with_those_there_are(given: dict[str, Any])
     """The message lists what is allowed."""
     (problem,) = inputs.check({**given, "backend": "dokcer"}, open_fake).problems
 
-    assert "'dokcer'; allowed are docker, fake" in problem.message
+    assert "'dokcer'; allowed are azureml, docker, fake" in problem.message
 
 
 def test_a_service_that_does_not_answer_is_a_problem(given: dict[str, Any]) -> None:

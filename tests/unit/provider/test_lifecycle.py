@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aml_infra import source
-from aml_infra.backends.base import Record, RunState, Status
+from aml_infra.backends.base import Record, RunState, Status, Tell, tell_nobody
 from aml_infra.backends.fake import FakeBackend, Script
 from aml_infra.backends.records import RecordStore
 from aml_infra.errors import BackendUnavailable, RunConflict, SourceChanged
@@ -147,7 +147,7 @@ def test_the_second_of_two_submitters_joins(scene: Scene) -> None:
     """Losing the race is not an error."""
 
     class Raced(FakeBackend):
-        def submit(self, spec: RunSpec, attempt: int, snapshot: Snapshot) -> None:
+        def submit(self, spec: RunSpec, attempt: int, snapshot: Snapshot, tell: Tell = tell_nobody) -> None:
             super().submit(spec, attempt, snapshot)
             super().submit(spec, attempt, snapshot)
 
@@ -177,7 +177,7 @@ def test_a_service_that_goes_away_while_following_is_no_failure(scene: Scene) ->
     """The run is unfinished, not failed: nobody knows."""
 
     class Away(FakeBackend):
-        def follow(self, state: RunState) -> Iterator[str]:
+        def follow(self, state: RunState, tell: Tell = tell_nobody) -> Iterator[str]:
             yield "a line"
             raise BackendUnavailable("no answer")
 

@@ -1,0 +1,155 @@
+"""The services of one Azure Machine Learning workspace, call by call.
+
+Resource Manager has jobs and what they refer to, run history what became of them, MLflow their metrics, and the
+workspace's storage account their files. Every method raises what ``AzureClient`` does.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import urllib.parse
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from aml_infra import vm_sizes
+from aml_infra.azure_client import AzureClient
+from aml_infra.backends.azureml_request import API_VERSION, Place
+from aml_infra.errors import BackendUnavailable
+
+if TYPE_CHECKING:
+    from azure.storage.blob import ContainerClient
+
+ARTIFACTS = "workspaceartifactstore"
+"""The datastore that the service keeps the files of jobs in."""
+
+_PARAMETERS = 100
+"""Most parameters that one call of MLflow's API takes."""
+
+_PARAMETER_LENGTH = 500
+"""Longest value of a parameter that the service takes."""
+
+
+class WorkspaceService:
+    """One workspace, with one account.
+
+    Args:
+        client: the account's.
+        place: the workspace, and a cluster in it.
+    """
+
+    def __init__(self, client: AzureClient, place: Place) -> None:
+        self._client = client
+        self.place = place
+        self._datastores: dict[str, Mapping[str, Any]] = {}
+
+    def get_job(self, name: str) -> dict[str, Any] | None:
+        """The job called ``name``, or None."""
+        return self._client.get(self.place.locate_job(name), API_VERSION)
+
+    def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Makes what is at ``path``."""
+        return self._client.put(path, API_VERSION, body)
+
+    def get(self, path: str) -> dict[str, Any] | None:
+        """What is at ``path``, or None."""
+        return self._client.get(path, API_VERSION)
+
+    def cancel_job(self, name: str) -> None:
+        """Asks the service to end a job, and waits until it has said that it has."""
+        self._client.run("POST", f"{self.place.locate_job(name)}/cancel", API_VERSION)
+
+    def delete(self, path: str) -> None:
+        """Deletes what is at ``path``, if it is there."""
+        self._client.run("DELETE", path, API_VERSION)
+
+    def get_history(self, name: str) -> dict[str, Any]:
+        """What run history has of a job: when it ran, and why it failed; empty while it has nothing."""
+        return self._client.ask_learning("GET", f"{self._history}/runs/{_quote(name)}/details") or {}
+
+    def archive(self, name: str, experiment: str) -> None:
+        """Takes a job out of the lists that people look at; it is still found by its name."""
+        url = f"{self._history}/experiments/{_quote(experiment)}/runs/{_quote(name)}"
+        self._client.ask_learning("PATCH", url, body={"hidden": True})
+
+    def get_metrics(self, name: str) -> dict[str, float]:
+        """The last value of each metric that a job logged; what is not a finite number is left out.
+
+        JSON has no way to say such a number, and it equals nothing, so that each `pulumi up` would see a change.
+        """
+        answer = self._client.ask_learning("GET", f"{self._mlflow}/runs/get", query={"run_id": name})
+        data = ((answer or {}).get("run") or {}).get("data") or {}
+        metrics = {each["key"]: float(each["value"]) for each in data.get("metrics") or ()}
+        return {key: value for key, value in metrics.items() if math.isfinite(value)}
+
+    def log_parameters(self, name: str, parameters: Mapping[str, str]) -> None:
+        """Adds parameters to those that a job logged itself, which stay as they are."""
+        answer = self._client.ask_learning("GET", f"{self._mlflow}/runs/get", query={"run_id": name})
+        if answer is None:
+            return
+        there = {each["key"] for each in (answer["run"].get("data") or {}).get("params") or ()}
+        missing = [
+            {"key": key, "value": value[:_PARAMETER_LENGTH]}
+            for key, value in sorted(parameters.items())
+            if key not in there
+        ]
+        for start in range(0, len(missing), _PARAMETERS):
+            body = {"run_id": name, "params": missing[start : start + _PARAMETERS]}
+            self._client.ask_learning("POST", f"{self._mlflow}/runs/log-batch", body=body)
+
+    def get_compute(self) -> dict[str, Any] | None:
+        """The cluster, or None."""
+        return self._client.get(self.place.compute_id, API_VERSION)
+
+    def find_size(self, location: str, vm_size: str) -> vm_sizes.Size | None:
+        """What a machine of ``vm_size`` has in a region, or None if there is none of that size."""
+        path = (
+            f"/subscriptions/{self.place.subscription_id}/providers/Microsoft.MachineLearningServices"
+            f"/locations/{location}/vmSizes"
+        )
+        for each in self._client.list(path, API_VERSION):
+            if vm_sizes.normalize(each["name"]) == vm_sizes.normalize(vm_size):
+                return vm_sizes.Size(cpus=each["vCPUs"], memory_gb=each["memoryGB"], gpus=each["gpus"])
+        return None
+
+    def open_datastore(self, name: str) -> ContainerClient:
+        """The container behind a datastore of the workspace."""
+        if name not in self._datastores:
+            found = self._client.get(f"{self.place.workspace_id}/datastores/{name}", API_VERSION)
+            if found is None:
+                raise BackendUnavailable(f"workspace {self.place.workspace_name!r} has no datastore {name!r} yet")
+            self._datastores[name] = found["properties"]
+        known = self._datastores[name]
+        account = f"https://{known['accountName']}.blob.{known.get('endpoint') or 'core.windows.net'}"
+        return self._client.open_container(account, known["containerName"])
+
+    @functools.cached_property
+    def properties(self) -> dict[str, Any]:
+        """What Resource Manager says of the workspace.
+
+        Raises:
+            BackendUnavailable: there is no such workspace.
+        """
+        found = self._client.get(self.place.workspace_id, API_VERSION)
+        if found is None:
+            raise BackendUnavailable(
+                f"there is no workspace {self.place.workspace_name!r} in resource group "
+                f"{self.place.resource_group!r} of subscription {self.place.subscription_id}"
+            )
+        return {**found["properties"], "location": found["location"]}
+
+    @functools.cached_property
+    def _history(self) -> str:
+        found = self._client.ask_anonymously(self.properties["discoveryUrl"])
+        if found is None:
+            raise BackendUnavailable(f"{self.properties['discoveryUrl']} does not say where the services are")
+        return f"{found.get('history') or found['api']}/history/v1.0{self.place.workspace_id}"
+
+    @functools.cached_property
+    def _mlflow(self) -> str:
+        tracking = str(self.properties["mlFlowTrackingUri"])
+        return f"{tracking.replace('azureml://', 'https://', 1)}/api/2.0/mlflow"
+
+
+def _quote(text: str) -> str:
+    return urllib.parse.quote(text, safe="")

@@ -1,0 +1,179 @@
+"""What is asked of Azure Machine Learning, compared whole."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+import pytest
+
+from aml_infra.backends import azureml_request
+from aml_infra.backends.azureml_request import Place
+from aml_infra.errors import InvalidInput
+from aml_infra.spec import RunInput, RunSpec
+
+PLACE = Place(subscription_id="s", resource_group="g", workspace_name="pets", compute_name="gpu")
+WORKSPACE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/pets"
+DIGEST = "ab" * 32
+
+
+def build_spec(**changes: object) -> RunSpec:
+    """A spec with these changes."""
+    values: dict[str, object] = {
+        "name": "train",
+        "source_digest": DIGEST,
+        "command": ("python", "train.py"),
+        "image": f"server.azurecr.io/fastai@sha256:{DIGEST}",
+        "image_identity": "key",
+        **changes,
+    }
+    return RunSpec(**values)  # type: ignore[arg-type]
+
+
+def test_a_plain_run() -> None:
+    """The whole request: paths, an environment for the image, the job's body."""
+    spec = build_spec(environment={"A": "1"}, parameters={"lr": "0.01"}, tags={"team": "pets"})
+
+    request = azureml_request.build_request(PLACE, spec, 2)
+
+    code = f"{WORKSPACE}/codes/aml-infra-{DIGEST[:32]}/versions/1"
+    assert request == {
+        "code": {"path": code, "folder": f"aml-infra/source/{DIGEST}"},
+        "environment": {
+            "path": f"{WORKSPACE}/environments/aml-infra/versions/{request['environment']['path'][-12:]}",
+            "body": {"properties": {"image": spec.image, "osType": "Linux", "isAnonymous": False}},
+        },
+        "inputs": {},
+        "secrets": {"folder": f"{WORKSPACE}/connections", "names": []},
+        "job": {
+            "path": f"{WORKSPACE}/jobs/{spec.run_id}-2",
+            "body": {
+                "properties": {
+                    "jobType": "Command",
+                    "displayName": "train",
+                    "experimentName": "Default",
+                    "tags": {"team": "pets"},
+                    "properties": {
+                        "aml-infra.run": spec.run_id,
+                        "aml-infra.attempt": "2",
+                        "aml-infra.fingerprint": spec.fingerprint,
+                    },
+                    "codeId": code,
+                    "environmentId": request["environment"]["path"],
+                    "computeId": f"{WORKSPACE}/computes/gpu",
+                    "command": "tar -xzf source.tar.gz && rm source.tar.gz && exec python train.py --lr=0.01",
+                    "environmentVariables": {
+                        "PYTHONUNBUFFERED": "1",
+                        "AML_INFRA_RUN_ID": spec.run_id,
+                        "AML_INFRA_ATTEMPT": "2",
+                        "A": "1",
+                    },
+                    "resources": {"instanceCount": 1},
+                }
+            },
+        },
+    }
+
+
+def test_several_workers_and_a_limit() -> None:
+    """A node for each, one process on it; whole seconds."""
+    job = azureml_request.build_request(PLACE, build_spec(workers=3, timeout_minutes=0.51), 1)["job"]["body"]
+
+    assert job["properties"]["resources"] == {"instanceCount": 3}
+    assert job["properties"]["distribution"] == {"distributionType": "PyTorch", "processCountPerInstance": 1}
+    assert job["properties"]["limits"] == {"jobLimitsType": "Command", "timeout": "PT31S"}
+
+
+def test_inputs_are_mounted_or_handed_on() -> None:
+    """Data of this machine is in the datastore by its content; what the service cannot read is only text."""
+    inputs = {
+        "images": RunInput(path="/data/images", version="cd" * 32),
+        "table": RunInput(path="azureml://datastores/lake/paths/table", version="3"),
+        "far": RunInput(path="s3://bucket/x", version="1"),
+    }
+    spec = build_spec(inputs=inputs, command=("train", "${{inputs.images}}/cat.png", "${{inputs.table}}"))
+
+    request = azureml_request.build_request(PLACE, spec, 1)
+    job = request["job"]["body"]["properties"]
+
+    place = f"aml-infra/data/{'cd' * 32}"
+    assert request["inputs"] == {"images": place}
+    assert job["inputs"] == {
+        "far": {"jobInputType": "literal", "value": "s3://bucket/x"},
+        "images": {
+            "jobInputType": "uri_folder",
+            "uri": f"azureml://datastores/workspaceblobstore/paths/{place}/",
+            "mode": "ReadOnlyMount",
+        },
+        "table": {
+            "jobInputType": "uri_folder",
+            "uri": "azureml://datastores/lake/paths/table",
+            "mode": "ReadOnlyMount",
+        },
+    }
+    *_, exports, command = job["command"].partition(" && export ")
+    assert command.split(" && ") == [
+        "AML_INFRA_INPUT_far='${{inputs.far}}'",
+        "export AML_INFRA_INPUT_images='${{inputs.images}}/images'",
+        "export AML_INFRA_INPUT_table='${{inputs.table}}'",
+        "exec train '${{inputs.images}}/images/cat.png' '${{inputs.table}}'",
+    ]
+    assert exports
+
+
+def test_words_reach_the_program_as_they_are() -> None:
+    """Whatever a shell would make of them."""
+    words = ("python", "-c", "print('a b')", "$HOME", "`id`", "a;b", "")
+
+    command = azureml_request.build_command(build_spec(command=words))
+
+    assert tuple(shlex.split(command.partition("exec ")[2])) == words
+
+
+def test_secrets_are_named_and_fetched_by_the_job() -> None:
+    """The value is in the connection only; the job runs with the cluster's identity."""
+    request = azureml_request.build_request(PLACE, build_spec(secrets={"TOKEN": "planted-marker"}), 1)
+
+    job = azureml_request.complete(request, "0123456789abcdef", start="print()")["properties"]
+
+    connection = f"{WORKSPACE}/connections/aml-infra-0123456789abcdef"
+    assert request["secrets"]["names"] == ["TOKEN"]
+    assert job["identity"] == {"identityType": "Managed"}
+    assert job["environmentVariables"]["AML_INFRA_SECRETS"] == connection
+    assert job["environmentVariables"]["AML_INFRA_START"] == "print()"
+    assert job["properties"]["aml-infra.submission"] == "0123456789abcdef"
+    assert job["command"].endswith('exec python3 -c "$AML_INFRA_START" python train.py')
+    assert "planted-marker" not in json.dumps([request, job])
+    assert azureml_request.build_connection({"TOKEN": "x"})["properties"]["credentials"] == {"keys": {"TOKEN": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("image", "place"),
+    [
+        ("azureml:fastai:2", f"{WORKSPACE}/environments/fastai/versions/2"),
+        (f"{WORKSPACE}/environments/x/versions/1", f"{WORKSPACE}/environments/x/versions/1"),
+    ],
+)
+def test_an_environment_that_exists_is_used(image: str, place: str) -> None:
+    """By its name and version, or by its resource id."""
+    request = azureml_request.build_request(PLACE, build_spec(image=image), 1)
+
+    assert request["environment"] is None
+    assert request["job"]["body"]["properties"]["environmentId"] == place
+
+
+def test_a_misspelt_environment_is_refused() -> None:
+    """With how it is written."""
+    with pytest.raises(InvalidInput, match="azureml:name:version"):
+        azureml_request.locate_environment(PLACE, "azureml:fastai")
+
+
+def test_an_environment_is_what_it_is_made_of() -> None:
+    """Its image, its Conda file or its build, and nothing that the service adds."""
+    first = {"properties": {"image": "a", "provisioningState": "Succeeded"}}
+    same = {"properties": {"image": "a", "provisioningState": "Creating", "tags": {"x": "1"}}}
+    other = {"properties": {"image": "a", "condaFile": "b"}}
+
+    identities = [azureml_request.identify_environment(each) for each in (first, same, other)]
+
+    assert identities[0] == identities[1] != identities[2]
