@@ -138,7 +138,9 @@ class AzureClient:
             credential=self._credential,
             transport=self._sender,
             retry_total=RETRIES,
-            retry_status=RETRIES,
+            # Seconds; storage's own would wait for a quarter of an hour in all.
+            initial_backoff=1,
+            increment_base=2,
             user_agent=f"aml-infra/{importlib.metadata.version('aml-infra')}",
         )
 
