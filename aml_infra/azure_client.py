@@ -257,9 +257,9 @@ def errors() -> Iterator[None]:
         reason = _REASON.search(error.message) or _first_line(error.message)
         told = reason if isinstance(reason, str) else reason[0]
         raise BackendUnavailable(f"Azure gives no token ({told}); {azure_login.HINT}") from error
-    except exceptions.HttpResponseError as error:
-        raise _explain(error) from error
     except exceptions.AzureError as error:
+        if isinstance(error, exceptions.HttpResponseError) and error.response is not None:
+            raise _explain(error) from error
         # Nothing came back: no network, no such host, a cut connection, a time limit.
         raise BackendUnavailable(
             f"Azure does not answer ({_first_line(error.message)}); check the network, then try again"

@@ -155,6 +155,7 @@ class AzuremlBackend(Backend):
         name, token = naming.attempt_name(spec.run_id, attempt), secrets.token_hex(8)
         if (known := self._service.get_job(name)) is not None:
             raise self._explain_taken(known)
+        base.require_same_source(snapshot)
         base.require_same_data(spec)
         request = self.build_request(spec, attempt)
         store = self._service.open_datastore(azureml_request.DATASTORE)

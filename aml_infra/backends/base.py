@@ -123,6 +123,17 @@ class Record:
     log_path: str
 
 
+def require_same_source(snapshot: Snapshot) -> None:
+    """The source must be what was fingerprinted, also where its content need not be read any more.
+
+    Raises:
+        SourceChanged: it is not.
+    """
+    # What it may hold was decided when it was fingerprinted.
+    if sources.take_snapshot(snapshot.root, allow_secrets=["*"]).digest != snapshot.digest:
+        raise SourceChanged(f"source: {str(snapshot.root)!r} changed while `pulumi up` ran; run it again")
+
+
 def require_same_data(spec: RunSpec) -> None:
     """Data of this machine must be what was fingerprinted when it is given to a run.
 

@@ -18,12 +18,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aml_infra import naming, rules
-from aml_infra import source as sources
 from aml_infra import spec as specs
 from aml_infra.backends import base, records
 from aml_infra.backends.base import AlreadySubmitted, Backend, Record, RunGone, RunState, Status, Tell, tell_nobody
 from aml_infra.backends.records import LOG_NAME, RecordStore, find_data_folder, open_store
-from aml_infra.errors import BackendUnavailable, InvalidInput, Problem, RunNotSubmitted, SourceChanged
+from aml_infra.errors import BackendUnavailable, InvalidInput, Problem, RunNotSubmitted
 from aml_infra.source import Snapshot
 from aml_infra.spec import Capacity, Demand, RunSpec
 
@@ -122,8 +121,7 @@ class FakeBackend(Backend):
         }
 
     def submit(self, spec: RunSpec, attempt: int, snapshot: Snapshot, tell: Tell = tell_nobody) -> None:  # noqa: ARG002
-        if sources.take_snapshot(snapshot.root, allow_secrets=["*"]).digest != snapshot.digest:
-            raise SourceChanged(f"{str(snapshot.root)!r} changed while it was being shipped")
+        base.require_same_source(snapshot)
         base.require_same_data(spec)
         before = self.describe(spec.run_id)
         if attempt > 1 and (before is None or attempt > before.attempt + 1):

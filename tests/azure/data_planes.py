@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from starlette import requests
+import anyio.to_thread
+from starlette import requests, responses
 
 from tests.azure import front, resources
 from tests.azure.cloud import Call, Cloud
@@ -38,17 +39,43 @@ def find_by_name(cloud: Cloud, resource_type: str, name: str) -> resources.Resou
 
 
 def record(cloud: Cloud, host: str, app: front.App) -> front.App:
-    """`app`, with its calls added to those of the cloud; they are counted as ones to `host`."""
+    """`app`, with its calls added to those of the cloud, and the faults that a test has asked for.
+
+    The calls are counted as ones to `host`.
+    """
 
     async def serve(scope: front.Scope, receive: front.Receive, send: front.Send) -> None:
         request = requests.Request(scope)
+        fault = cloud.faults.take(request.method, request.url.path, request.url.hostname or "")
+        kind = fault.kind if fault is not None else ""
+        reset = scope["extensions"][front.RESET]
+        cut: list[bool] = []
+        if fault is not None and kind == "delay":
+            fault.reached.set()
+            await anyio.to_thread.run_sync(fault.released.wait)
 
         async def note(message: front.Message) -> None:
             if message["type"] == "http.response.start":
                 cloud.calls.append(_describe(request, host, message["status"]))
-            await send(message)
+            if kind == "cut" and message["type"] == "http.response.body":
+                if not cut:
+                    cut.append(True)
+                    body = message.get("body", b"")
+                    await send({**message, "body": body[: len(body) // 2], "more_body": True})
+                    reset()
+            elif kind != "answer lost":
+                await send(message)
 
-        await app(scope, receive, note)
+        if fault is not None and kind == "status":
+            headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+            body = {"error": {"code": fault.code, "message": "A fault that a test asked for."}}
+            await responses.JSONResponse(body, fault.status, headers)(scope, receive, note)
+        elif kind == "reset":
+            reset()
+        else:
+            await app(scope, receive, note)
+            if kind == "answer lost":
+                reset()
 
     return serve
 

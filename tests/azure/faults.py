@@ -7,7 +7,7 @@ import re
 import threading
 from typing import Literal
 
-Kind = Literal["status", "reset", "answer lost", "delay", "stale read"]
+Kind = Literal["status", "reset", "answer lost", "delay", "stale read", "cut"]
 
 
 @dataclasses.dataclass
@@ -17,7 +17,9 @@ class Fault:
     Attributes:
         kind: ``status``: an error instead of an effect. ``reset``: the connection is cut before an effect.
             ``answer lost``: it is cut after the effect. ``delay``: the effect waits for ``released``. ``stale read``:
-            the answer is what the resource was before its last change.
+            the answer is what the resource was before its last change, of Resource Manager only. ``cut``: the
+            connection is cut in the middle of the answer, of the other services only.
+        host: the host, as a regular expression for its whole name; Resource Manager's by default.
         path: what the path must match, as a regular expression, whatever the case.
         method: of which requests; of all by default.
         status: HTTP status of ``status``.
@@ -39,12 +41,15 @@ class Fault:
     skip: int = 0
     times: int = 1
     hits: int = 0
+    host: str = r"management\.azure\.com"
     released: threading.Event = dataclasses.field(default_factory=threading.Event)
     reached: threading.Event = dataclasses.field(default_factory=threading.Event)
 
-    def take(self, method: str, path: str) -> bool:
+    def take(self, method: str, path: str, host: str) -> bool:
         """Whether this request is hit."""
         if self.hits >= self.times or (self.method and self.method != method):
+            return False
+        if not re.fullmatch(self.host, host, re.IGNORECASE):
             return False
         if not re.search(self.path, path, re.IGNORECASE):
             return False
@@ -72,6 +77,6 @@ class Faults:
             fault.released.set()
         self._faults.clear()
 
-    def take(self, method: str, path: str) -> Fault | None:
+    def take(self, method: str, path: str, host: str = "management.azure.com") -> Fault | None:
         """The fault that hits this request, if one does."""
-        return next((fault for fault in self._faults if fault.take(method, path)), None)
+        return next((fault for fault in self._faults if fault.take(method, path, host)), None)

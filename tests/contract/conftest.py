@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import pathlib
+import shlex
 import tarfile
 import tempfile
 import uuid
@@ -14,15 +16,17 @@ import pytest
 
 from aml_infra import source
 from aml_infra.backends import fake
-from aml_infra.backends.base import Backend, RunState
+from aml_infra.backends.base import Backend, Record, RunState
 from aml_infra.backends.docker import DockerBackend
 from aml_infra.backends.records import RecordStore
 from aml_infra.source import Snapshot
 from aml_infra.spec import RunSpec
+from tests.contract import learning_place
 from tests.contract.cutting_proxy import CuttingProxy
+from tests.contract.learning_place import LOG_METRICS, PYTHON_IMAGE, LearningPlace
 from tests.docker_daemon import find_socket, open_docker
 
-BACKENDS = ("fake", "docker")
+BACKENDS = ("fake", "docker", "azureml")
 BREAKS = 3
 """How often a connection is cut where a scene's are."""
 
@@ -39,6 +43,7 @@ class Scene:
         lasting: whether it goes on until it is stopped.
         metrics: what it logs with MLflow.
         changes: of the spec.
+        learning: the workspace of Azure Machine Learning, where it is in one.
         backend: one client of the service; ``open_another`` gives a second one.
         spec: a run named for this test only.
         snapshot: its source.
@@ -51,6 +56,7 @@ class Scene:
     lasting: bool = False
     metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
     changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    learning: LearningPlace | None = None
 
     def __post_init__(self) -> None:
         self.source = self.folder / "src"
@@ -63,7 +69,7 @@ class Scene:
             outputs={"result.txt": "content\n"},
         )
         self.write_script(self._build_script())
-        if self.metrics:
+        if self.metrics and self.learning is None:
             write_tracking_store(self.source / "mlruns.tar", self.metrics)
         self.snapshot: Snapshot = source.take_snapshot(self.source)
         self.spec = dataclasses.replace(
@@ -71,8 +77,8 @@ class Scene:
                 name=f"c{uuid.uuid4().hex[:8]}",
                 source_digest=self.snapshot.digest,
                 command=("sh", "train.sh"),
-                image="debian:bookworm-slim",
-                image_identity="sha256:1",
+                image=PYTHON_IMAGE if self.metrics and self.learning is not None else "debian:bookworm-slim",
+                image_identity=f"sha256:{'1' * 64}",
             ),
             **self.changes,
         )
@@ -83,6 +89,9 @@ class Scene:
         printing = "".join(f"echo {line}\n" for line in self.lines)
         codes = " ".join(str(code) for code in self.exit_codes)
         logging = "tar -xf mlruns.tar -C ${MLFLOW_TRACKING_URI#file://}\n" if self.metrics else ""
+        if self.metrics and self.learning is not None:
+            metrics = json.dumps([{"key": key, "value": value} for key, value in self.metrics.items()])
+            logging = f"python3 -c {shlex.quote(LOG_METRICS)} {shlex.quote(metrics)}\n"
         lasting = "while :; do sleep 0.1; done\n" if self.lasting else ""
         return (
             f"{printing}echo content > outputs/result.txt\n{logging}{lasting}"
@@ -96,6 +105,8 @@ class Scene:
 
     def open_another(self, **script: Any) -> Backend:
         """Another client of the same service, as another process has; ``script`` is what is different to a fake one."""
+        if self.learning is not None:
+            return self.learning.open_backend()
         records = RecordStore(self.folder / "data")
         if self.kind == "docker":
             return DockerBackend(records)
@@ -121,9 +132,23 @@ class Scene:
         """The log of the newest attempt, to its end."""
         return list(self.backend.follow(self.describe()))
 
+    def read_log(self, record: Record) -> str:
+        """The whole log of a run that was collected."""
+        if self.learning is not None:
+            return self.learning.read_log(record)
+        return pathlib.Path(record.log_path).read_text(encoding="utf-8")
+
+    def read_output(self, record: Record, name: str) -> str:
+        """A file that a run which was collected has written to its outputs."""
+        if self.learning is not None:
+            return self.learning.read_output(record, name)
+        return (pathlib.Path(record.outputs_path) / name).read_text(encoding="utf-8")
+
     def lose_machine(self) -> None:
         """Ends the run from outside, as a machine does that fails."""
-        if self.kind == "docker":
+        if self.learning is not None:
+            self.learning.azure.cloud.jobs.lose(self.spec.run_id)
+        elif self.kind == "docker":
             open_docker().kill(self.spec.run_id, "SIGKILL")
         else:
             self.backend = self.open_another(running=(), lost=(1,))
@@ -132,8 +157,11 @@ class Scene:
 class Stage:
     """Makes scenes on one kind of backend."""
 
-    def __init__(self, kind: str, folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, kind: str, folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch, learning: LearningPlace | None = None
+    ) -> None:
         self.kind = kind
+        self.learning = learning
         self._folder = folder
         self._monkeypatch = monkeypatch
         self.scenes: list[Scene] = []
@@ -143,6 +171,8 @@ class Stage:
         if kind == "docker":
             # Before a test takes the daemon away: its client serves to clean up too.
             open_docker()
+        if learning is not None:
+            learning.aim(monkeypatch)
 
     def __call__(
         self,
@@ -156,13 +186,15 @@ class Stage:
         """A scene of its own run; ``changes`` are of its spec."""
         folder = self._folder / f"scene{len(self.scenes)}"
         folder.mkdir()
-        scene = Scene(self.kind, folder, lines, exit_codes, lasting, metrics or {}, changes)
+        scene = Scene(self.kind, folder, lines, exit_codes, lasting, metrics or {}, changes, self.learning)
         self.scenes.append(scene)
         return scene
 
     def cut_connections(self, scene: Scene) -> None:
         """From now on the first connections that a log is read over are cut in the middle of it."""
-        if self.kind == "docker":
+        if self.learning is not None:
+            self.learning.cut_logs(BREAKS)
+        elif self.kind == "docker":
             proxy = CuttingProxy(self._folder / "proxy.sock", find_socket(), marker=b"/logs?", breaks=BREAKS)
             self.proxies.append(proxy)
             self._monkeypatch.setenv("DOCKER_HOST", f"unix://{proxy.path}")
@@ -172,11 +204,14 @@ class Stage:
     def close_service(self) -> None:
         """From now on the service cannot be reached."""
         self._monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+        self._monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
 
     def clean(self) -> None:
         """Removes what the scenes have made."""
         for proxy in self.proxies:
             proxy.close()
+        if self.learning is not None:
+            self.learning.clean()
         if self.kind != "docker":
             return
         client = open_docker()
@@ -189,10 +224,26 @@ class Stage:
                 client.remove_network(network["Id"])
 
 
+@pytest.fixture(scope="session")
+def learning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LearningPlace]:
+    """One workspace for all, as its services take seconds to start; runs have names of their own."""
+    with learning_place.open_place(tmp_path_factory.mktemp("azure")) as place:
+        yield place
+
+
 @pytest.fixture(params=BACKENDS)
 def stage(request: pytest.FixtureRequest, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """A stage on every backend by name; what it made is gone afterwards."""
-    stage = Stage(request.param, tmp_path, monkeypatch)
+    place = request.getfixturevalue("learning") if request.param == "azureml" else None
+    stage = Stage(request.param, tmp_path, monkeypatch, place)
+    yield stage
+    stage.clean()
+
+
+@pytest.fixture
+def azureml_stage(learning: LearningPlace, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """A stage on Azure Machine Learning, for what is particular to it."""
+    stage = Stage("azureml", tmp_path, monkeypatch, learning)
     yield stage
     stage.clean()
 

@@ -4,20 +4,45 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import pathlib
+import re
 from collections.abc import Iterator
 
 import azure.identity
+import pytest
 
 from aml_infra.azure_client import AzureClient
+from aml_infra.backends import azureml
 from aml_infra.backends.azureml import AzuremlBackend
 from aml_infra.backends.azureml_request import Place
-from aml_infra.backends.azureml_service import WorkspaceService
+from aml_infra.backends.azureml_service import ARTIFACTS, WorkspaceService
+from aml_infra.backends.base import Record
 from tests.azure import arm_client, server, services, workspaces
+from tests.azure.faults import Fault
+from tests.docker_daemon import open_docker
 
 GROUP = "rg-contract"
 WORKSPACE = "pets"
 CLUSTER = "small"
+
+PYTHON_IMAGE = "localhost/aml-infra/tests-python:2"
+"""Has Python, with which a job can ask for what is there by HTTPS only."""
+
+_DOCKERFILE = b"""\
+FROM debian:bookworm-slim
+RUN apt-get update && apt-get install --yes --no-install-recommends python3 ca-certificates
+"""
+
+LOG_METRICS = """\
+import json, os, sys, urllib.request
+url = os.environ["MLFLOW_TRACKING_URI"].replace("azureml://", "https://", 1) + "/api/2.0/mlflow/runs/log-batch"
+metrics = [{**each, "timestamp": 0, "step": 0} for each in json.loads(sys.argv[1])]
+body = json.dumps({"run_id": os.environ["MLFLOW_RUN_ID"], "metrics": metrics}).encode()
+headers = {"Authorization": "Bearer " + os.environ["AZUREML_RUN_TOKEN"], "Content-Type": "application/json"}
+urllib.request.urlopen(urllib.request.Request(url, body, headers)).read()
+"""
+"""Logs metrics as azureml-mlflow does."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,6 +69,46 @@ class LearningPlace:
         """Another client of the service."""
         return AzuremlBackend(self.open_service())
 
+    def aim(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Aims the clients in this process at the server, and lets them look often."""
+        for name, value in self.azure.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(azureml, "POLL_SECONDS", 0.1)
+
+    def read_log(self, record: Record) -> str:
+        """The log, or all of several workers, each line with its worker's rank."""
+        store = self.open_service().open_datastore(ARTIFACTS)
+        prefix = record.log_path.removeprefix(f"{store.url}/")
+        text = ""
+        for name in sorted(store.list_blob_names(name_starts_with=prefix)):
+            content = store.download_blob(name).readall().decode()
+            found = re.search(r"process_(\d+)", name)
+            text += "".join(
+                f"[{int(found[1])}] {line}" if found else line for line in content.splitlines(keepends=True)
+            )
+        return text
+
+    def read_output(self, record: Record, name: str) -> str:
+        """A file in the outputs of a run."""
+        folder = record.outputs_path.partition("/paths/")[2]
+        return self.open_service().open_datastore(ARTIFACTS).download_blob(f"{folder}{name}").readall().decode()
+
+    def cut_logs(self, times: int) -> None:
+        """From now on the connection is cut some times while a log is read."""
+        self.azure.cloud.faults.add(
+            Fault("cut", "user_logs/", "GET", times=times, host=r".*\.blob\.core\.windows\.net")
+        )
+
+    def clean(self) -> None:
+        """Ends the jobs that go on still, and what is to go wrong."""
+        cloud = self.azure.cloud
+        cloud.faults.clear()
+        for job in [each for each in cloud.resources if each.type.endswith("/jobs")]:
+            run = cloud.jobs.find(job.id)
+            if run is not None and not run.has_ended:
+                cloud.jobs.cancel(job)
+                cloud.jobs.wait(job.id, "Canceled", "Completed", "Failed")
+
 
 @contextlib.contextmanager
 def open_place(folder: pathlib.Path) -> Iterator[LearningPlace]:
@@ -67,4 +132,15 @@ def open_place(folder: pathlib.Path) -> Iterator[LearningPlace]:
         cluster = workspaces.build_cluster(most=4, vmSize="STANDARD_DS3_V2")
         client.make(place.compute_id, {**cluster, "identity": identity})
         arm_client.assign(cloud, running.owner, workspaces.BLOB_CONTRIBUTOR, parts.storage)
+        make_python_image()
         yield LearningPlace(azure=running, place=place)
+
+
+def make_python_image() -> None:
+    """Builds ``PYTHON_IMAGE``, if it is not there."""
+    client = open_docker()
+    if not client.images(PYTHON_IMAGE):
+        said = [
+            str(line) for line in client.build(fileobj=io.BytesIO(_DOCKERFILE), tag=PYTHON_IMAGE, rm=True, decode=True)
+        ]
+        assert client.images(PYTHON_IMAGE), "\n".join(said)

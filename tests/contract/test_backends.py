@@ -89,8 +89,7 @@ def test_each_line_of_several_workers_has_its_rank(stage: Stage) -> None:
         own = [line.removeprefix(prefix) for line in lines if line.startswith(prefix)]
         assert own == [str(number) for number in range(100)]
     assert state.status is Status.COMPLETED
-    with open(record.log_path, encoding="utf-8") as log:
-        assert sorted(log.read().splitlines()) == sorted(lines)
+    assert sorted(scene.read_log(record).splitlines()) == sorted(lines)
 
 
 def test_a_run_that_its_machine_failed_is_not_responding(stage: Stage) -> None:
@@ -113,7 +112,7 @@ def test_metrics_and_outputs_are_collected(stage: Stage) -> None:
     record = scene.backend.collect(scene.describe())
 
     assert record.metrics == {"accuracy": 0.5, "loss": 1.25}
-    assert (pathlib.Path(record.outputs_path) / "result.txt").read_text() == "content\n"
+    assert scene.read_output(record, "result.txt") == "content\n"
     assert record.image_digest.startswith("sha256:")
 
 
@@ -213,11 +212,9 @@ def test_a_source_that_changed_is_refused_and_leaves_nothing(stage: Stage) -> No
 def test_a_running_run_is_running_until_it_is_canceled(stage: Stage) -> None:
     """Canceling ends it for whoever follows it, and its status says why it ended; twice is once."""
     scene = stage(lasting=True)
-    scene.backend.submit(scene.spec, 1, scene.snapshot)
-    before = scene.backend.describe(scene.spec.run_id)
-    assert before is not None
-    lines = scene.backend.follow(before)
+    lines = scene.backend.follow(scene.submit())
     first = [next(lines), next(lines)]
+    before = scene.describe()
 
     scene.backend.cancel(scene.spec.run_id)
     scene.backend.cancel(scene.spec.run_id)
@@ -245,8 +242,8 @@ def test_a_record_is_made_once_and_outlives_the_run(stage: Stage) -> None:
     assert other.collect(state) == record
     assert other.describe(scene.spec.run_id) == state
     assert record.state.spec["name"] == scene.spec.name
-    with open(record.log_path, encoding="utf-8") as log:
-        assert log.read() == "one\ntwo\n"
+    assert scene.read_log(record) == "one\ntwo\n"
+    assert scene.backend.read_tail(record, 4) == b"two\n"
 
 
 def test_cancel_and_remove_of_an_absent_run_are_harmless(stage: Stage) -> None:
@@ -260,13 +257,11 @@ def test_cancel_and_remove_of_an_absent_run_are_harmless(stage: Stage) -> None:
 def test_remove_leaves_a_run_that_has_not_ended(stage: Stage) -> None:
     """Only cancel stops a run."""
     scene = stage(lasting=True)
-    scene.backend.submit(scene.spec, 1, scene.snapshot)
+    next(scene.backend.follow(scene.submit()))
 
     scene.backend.remove(scene.spec.run_id)
-    state = scene.backend.describe(scene.spec.run_id)
 
-    assert state is not None
-    assert state.status is Status.RUNNING
+    assert scene.describe().status is Status.RUNNING
     scene.backend.cancel(scene.spec.run_id)
 
 
