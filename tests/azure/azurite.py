@@ -43,7 +43,9 @@ class Azurite:
 
     def set_accounts(self, keys: Mapping[str, str]) -> None:
         """Makes it know these accounts, by name, with their keys, and no others."""
-        if keys != self._accounts:
+        with self._lock:
+            if keys == self._accounts:
+                return
             draft = self._accounts_file.with_suffix(".draft")
             draft.write_text(";".join(f"{name}:{key}" for name, key in keys.items()))
             draft.replace(self._accounts_file)

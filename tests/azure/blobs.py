@@ -22,11 +22,11 @@ from tests.azure.data_planes import Denied
 from tests.azure.resources import Resource
 
 ACCOUNT = "Microsoft.Storage/storageAccounts"
-_SUFFIX = ".blob.core.windows.net"
+SUFFIX = ".blob.core.windows.net"
 _AUDIENCE = "https://storage.azure.com"
 _DATASTORE = "Microsoft.MachineLearningServices/workspaces/datastores"
 _CONTAINERS = f"{ACCOUNT}/blobServices/containers"
-_BLOBS = f"{_CONTAINERS}/blobs"
+BLOBS = f"{_CONTAINERS}/blobs"
 _TOKEN_SECONDS = 3600
 
 
@@ -60,7 +60,7 @@ class Blobs:
         await answer(scope, receive, send)
 
     async def _answer(self, request: requests.Request) -> responses.Response:
-        name = request.url.hostname.removesuffix(_SUFFIX) if request.url.hostname else ""
+        name = request.url.hostname.removesuffix(SUFFIX) if request.url.hostname else ""
         account = data_planes.find_by_name(self._cloud, ACCOUNT, name)
         if account is None:
             # In Azure there is no such host.
@@ -72,7 +72,7 @@ class Blobs:
         headers: dict[str, str] = {}
         if authorization.startswith("Bearer "):
             principal = self._check_bearer(request, account, container, query)
-            headers["Authorization"] = f"Bearer {_build_token(principal)}"
+            headers["Authorization"] = f"Bearer {build_token(principal)}"
         elif "sig" in query:
             self._check_signature(request, account, container, query)
         elif authorization:
@@ -102,7 +102,7 @@ class Blobs:
     ) -> str:
         token = request.headers["authorization"].removeprefix("Bearer ")
         try:
-            principal = self._cloud.directory.identify(token, [_AUDIENCE, f"https://{account.name}{_SUFFIX}"])
+            principal = self._cloud.directory.identify(token, [_AUDIENCE, f"https://{account.name}{SUFFIX}"])
         except directory.TokenError as error:
             text = f"Server failed to authenticate the request. {error}"
             raise Denied(http.HTTPStatus.UNAUTHORIZED, "InvalidAuthenticationInfo", text) from error
@@ -120,7 +120,7 @@ class Blobs:
         scope = f"{account.id}/blobServices/default/containers/{container}" if container else account.id
         kind, verb = _find_need(request, query)
         # What is inside of a container is data; the containers themselves are not.
-        allows = roles.may_data if kind == _BLOBS else roles.may
+        allows = roles.may_data if kind == BLOBS else roles.may
         if not allows(self._cloud, principal, f"{kind}/{verb}", scope):
             message = "This request is not authorized to perform this operation using this permission."
             raise Denied(http.HTTPStatus.FORBIDDEN, "AuthorizationPermissionMismatch", message)
@@ -136,13 +136,12 @@ class Blobs:
 
     async def _make_ready(self, emulator: str, account: Resource, container: str) -> None:
         """Tells Azurite of the accounts that there are, and makes the containers that the workspace made in Azure."""
-        accounts = [each for each in self._cloud.resources if each.type == ACCOUNT]
-        self._emulator.set_accounts({each.name: each.secrets["key"] for each in accounts})
+        self._emulator.set_accounts(list_keys(self._cloud))
         place = (account.id.lower(), container)
         if container and place not in self._containers and self._is_declared(account, container):
             headers = {
-                "Host": f"{account.name}{_SUFFIX}",
-                "Authorization": f"Bearer {_build_token('')}",
+                "Host": f"{account.name}{SUFFIX}",
+                "Authorization": f"Bearer {build_token('')}",
                 "x-ms-version": "2021-12-02",
             }
             url = f"{emulator}/{quote(container)}?restype=container"
@@ -157,12 +156,17 @@ class Blobs:
         return (account.name, container) in [(each.get("accountName"), each.get("containerName")) for each in stores]
 
 
+def list_keys(cloud: Cloud) -> dict[str, str]:
+    """The keys of all accounts that are ready, by name."""
+    return {each.name: each.secrets["key"] for each in cloud.resources if each.type == ACCOUNT and each.secrets}
+
+
 def _find_need(request: requests.Request, query: Mapping[str, list[str]]) -> tuple[str, str]:
     """What a role must allow, type and verb, see the service's page "Authorize with Microsoft Entra ID"."""
     if query.get("comp") == ["userdelegationkey"]:
         return f"{ACCOUNT}/blobServices", "generateUserDelegationKey/action"
     is_container = "restype" in query and query.get("comp") != ["list"]
-    kind = _CONTAINERS if is_container or request.url.path == "/" else _BLOBS
+    kind = _CONTAINERS if is_container or request.url.path == "/" else BLOBS
     return kind, {"GET": "read", "HEAD": "read", "DELETE": "delete"}.get(request.method, "write")
 
 
@@ -172,7 +176,7 @@ def _check_keys_allowed(account: Resource) -> None:
         raise Denied(http.HTTPStatus.FORBIDDEN, "KeyBasedAuthenticationNotPermitted", message)
 
 
-def _build_token(principal: str) -> str:
+def build_token(principal: str) -> str:
     """A token as Azurite takes it, which looks into tokens and does not check signatures: we have done that."""
     now = int(time.time())
     claims = {

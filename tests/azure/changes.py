@@ -23,6 +23,7 @@ def put(request: Request) -> Answer:
     _check_surroundings(request)
     authorization.require(request, "write")
     locks.check_unlocked(request, "write")
+    request.resource_type.service.receive(request)
     request.body = check_body(request, request.resource_type.models[request.api_version], request.body)
     return _store(request)
 
@@ -83,7 +84,7 @@ def act(request: Request) -> Answer:
         raise ArmError(404, "InvalidResourceType", text)
     name, action = found[request.action.lower()]
     authorization.require(request, f"{name}/action")
-    if request.path.is_resource:
+    if request.path.is_resource and name not in kind.early_actions:
         _require_old(request)
     return action(request)
 

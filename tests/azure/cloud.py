@@ -5,8 +5,14 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from tests.azure import directory, faults, operations, resources
+from tests.azure.job_runs import runs
+
+if TYPE_CHECKING:
+    from tests.azure.service_blobs import ServiceBlobs
 
 RESOURCE_MANAGER = "https://management.azure.com"
 
@@ -28,6 +34,7 @@ class Clock:
 
     def __init__(self) -> None:
         self._ahead = datetime.timedelta()
+        self._listeners: list[Callable[[], None]] = []
 
     def now(self) -> datetime.datetime:
         """The time in UTC."""
@@ -36,6 +43,12 @@ class Clock:
     def move(self, *, seconds: float) -> None:
         """Lets time pass."""
         self._ahead += datetime.timedelta(seconds=seconds)
+        for listener in self._listeners:
+            listener()
+
+    def when_moved(self, listener: Callable[[], None]) -> None:
+        """Has something called whenever a test has let time pass."""
+        self._listeners.append(listener)
 
     def stamp(self) -> str:
         """The time as services write it."""
@@ -79,6 +92,8 @@ class Cloud:
         registry_server: the address that container registries say is theirs, for Docker's daemon, which knows no proxy;
             empty for their own names.
         page_size: how many resources a page of a list has.
+        jobs: the jobs of Machine Learning, which run where the cloud is behind a server, and are only kept else.
+        blobs: the service's own way to blobs; None where there is no server.
     """
 
     def __init__(self) -> None:
@@ -98,6 +113,8 @@ class Cloud:
         self.taken_names: set[tuple[str, str]] = set()
         self.registry_server = ""
         self.page_size = 50
+        self.jobs = runs.JobRuns(self)
+        self.blobs: ServiceBlobs | None = None
 
     @property
     def subscription(self) -> str:

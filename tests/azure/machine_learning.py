@@ -14,6 +14,7 @@ from starlette import requests, responses
 from tests.azure import directory, forwarding, front, mlflow_server, roles
 from tests.azure.cloud import Cloud
 from tests.azure.data_planes import Denied
+from tests.azure.job_runs import history, identities
 from tests.azure.resources import Resource
 
 _AUDIENCES = ("https://ml.azure.com", "https://management.azure.com", "https://management.core.windows.net")
@@ -28,7 +29,6 @@ _MLFLOW = re.compile(rf"/mlflow/v[12]\.0{_WORKSPACE}(?P<rest>/.+)", re.IGNORECAS
 _HISTORY = re.compile(rf"/history/v1\.0{_WORKSPACE}(?P<rest>/.+)", re.IGNORECASE)
 _DATA = re.compile(rf"/data/v1\.0{_WORKSPACE}/dataversion/batchGetResolvedUris", re.IGNORECASE)
 _RUN = re.compile(r"/(?:experiments/(?P<experiment>[^/]+)/)?runs/(?P<run>[^/]+)(?P<details>/details)?")
-_JOB_OUTPUT = re.compile(r"azureml://locations/[^/]+/workspaces/[^/]+/data/azureml_(?P<job>.+)_default/versions/1")
 _SERVICES = (
     "api", "catalog", "experimentation", "gallery", "history", "hyperdrive", "labeling", "modelmanagement", "pipelines",
     "studio",
@@ -42,11 +42,18 @@ class MachineLearning:
         private: Whether callers come through private endpoints; else a workspace without public access refuses them.
     """
 
-    def __init__(self, cloud: Cloud, forwarder: forwarding.Forwarder, tracking: mlflow_server.MlflowServer) -> None:
+    def __init__(
+        self,
+        cloud: Cloud,
+        forwarder: forwarding.Forwarder,
+        tracking: mlflow_server.MlflowServer,
+        tokens: identities.RunTokens,
+    ) -> None:
         self.private = False
         self._cloud = cloud
         self._forwarder = forwarder
         self._tracking = tracking
+        self._tokens = tokens
 
     async def __call__(self, scope: front.Scope, receive: front.Receive, send: front.Send) -> None:
         request = requests.Request(scope, receive)
@@ -84,20 +91,18 @@ class MachineLearning:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise Denied(http.HTTPStatus.UNAUTHORIZED, "Unauthorized", "no bearer token was sent")
+        run_scope = self._tokens.find_scope(token)
+        workspace = self._cloud.resources.get(workspace_id)
+        if run_scope is not None and workspace is not None and run_scope.lower() == workspace.id.lower():
+            # A run may do this in its own workspace, and comes from a network that leads there.
+            return self._check_region(request, workspace)
         try:
             principal = self._cloud.directory.identify(token, _AUDIENCES)
         except directory.TokenError as error:
             raise Denied(http.HTTPStatus.UNAUTHORIZED, "Unauthorized", f"the token is not accepted: {error}") from error
-        workspace = self._cloud.resources.get(workspace_id)
         if workspace is None:
             raise Denied(http.HTTPStatus.NOT_FOUND, "NotFound", f"the workspace {workspace_id} does not exist")
-        region = (request.url.hostname or "").partition(".")[0]
-        if region != workspace.body["location"]:
-            raise Denied(
-                http.HTTPStatus.NOT_FOUND,
-                "NotFound",
-                f"the workspace is in {workspace.body['location']}, not in {region}",
-            )
+        self._check_region(request, workspace)
         if not self.private and workspace.properties.get("publicNetworkAccess") == "Disabled":
             raise Denied(
                 http.HTTPStatus.FORBIDDEN, "Forbidden", "public network access is not allowed on this workspace"
@@ -110,11 +115,22 @@ class MachineLearning:
             )
         return workspace
 
+    def _check_region(self, request: requests.Request, workspace: Resource) -> Resource:
+        region = (request.url.hostname or "").partition(".")[0]
+        if region != workspace.body["location"]:
+            raise Denied(
+                http.HTTPStatus.NOT_FOUND,
+                "NotFound",
+                f"the workspace is in {workspace.body['location']}, not in {region}",
+            )
+        return workspace
+
     async def _tell_history(self, request: requests.Request, workspace: Resource, rest: str) -> responses.Response:
         """What run history knows of the workspace's jobs."""
         if rest == "/rundata" and request.method == "POST":
             name = json.loads(await request.body())["runId"]
-            return responses.JSONResponse({"runMetadata": _build_run(self._find_job(workspace, name))})
+            run = history.build_run(self._cloud, self._find_job(workspace, name))
+            return responses.JSONResponse({"runMetadata": run})
         found = _RUN.fullmatch(rest)
         if found is None:
             raise Denied(http.HTTPStatus.NOT_FOUND, "NotFound", f"{request.method} {request.url.path} is not served")
@@ -123,7 +139,10 @@ class MachineLearning:
             _change(job, json.loads(await request.body()))
         elif request.method != "GET":
             raise Denied(http.HTTPStatus.METHOD_NOT_ALLOWED, "UserError", f"{request.method} is not served")
-        return responses.JSONResponse(_build_run(job))
+        if found["details"]:
+            # The signatures of URLs may need Azurite to be started.
+            return responses.JSONResponse(await asyncio.to_thread(history.build_details, self._cloud, job))
+        return responses.JSONResponse(history.build_run(self._cloud, job))
 
     def _find_job(self, workspace: Resource, name: str) -> Resource:
         job = self._cloud.resources.get(f"{workspace.id}/jobs/{name}")
@@ -132,30 +151,11 @@ class MachineLearning:
         return job
 
     def _resolve(self, workspace: Resource, value: str) -> Mapping[str, str]:
-        """Where the default output of a job is."""
-        found = _JOB_OUTPUT.fullmatch(value)
-        if found is None:
+        """Where an output of a job is."""
+        uri = history.find_output(self._cloud, workspace, value)
+        if uri is None:
             raise Denied(http.HTTPStatus.BAD_REQUEST, "UserError", f"{value} is no data version of this workspace")
-        self._find_job(workspace, found["job"])
-        store = f"azureml:/{workspace.id}/datastores/workspaceartifactstore"
-        return {"uri": f"{store}/paths/ExperimentRun/dcid.{found['job']}", "type": "uri_folder"}
-
-
-def _build_run(job: Resource) -> dict[str, Any]:
-    properties = job.properties
-    asset = f"azureml://locations/tests/workspaces/tests/data/azureml_{job.name}_default/versions/1"
-    return {
-        "runId": job.name,
-        "status": properties.get("status", "NotStarted"),
-        "dataContainerId": f"dcid.{job.name}",
-        "displayName": properties.get("displayName"),
-        "description": properties.get("description"),
-        "tags": properties.get("tags") or {},
-        "properties": properties.get("properties") or {},
-        "hidden": properties.get("isArchived", False),
-        "logFiles": {},
-        "outputs": {"default": {"assetId": asset, "type": "uri_folder"}},
-    }
+        return {"uri": uri, "type": "uri_folder"}
 
 
 def _change(job: Resource, body: Mapping[str, Any]) -> None:

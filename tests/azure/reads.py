@@ -38,6 +38,9 @@ def _list(request: Request) -> Answer:
     if not request.resource_type.is_listed:
         raise ArmError(405, "MethodNotAllowed", f"A list of {request.resource_type.name} cannot be read.")
     parent = request.path.parent_id
+    if request.resource_type.makes_parent and "hash" in request.query:
+        # Content is looked for under all names, and the one that is asked for may be a new one.
+        parent = arm_ids.parse(parent).parent_id
     is_inside = len(request.path.types) > 1 or request.path.resource_group
     if is_inside and request.cloud.resources.get(parent) is None:
         outer = arm_ids.parse(parent)

@@ -35,6 +35,7 @@ def build_app(cloud: Cloud) -> applications.Starlette:
             return _cut(request)
         with cloud.lock:
             answer, who = _answer(cloud, request, content, fault)
+            cloud.jobs.notify()
         cloud.calls.append(_describe(request, answer.status, who))
         if fault is not None and fault.kind == "answer lost":
             return _cut(request)

@@ -85,6 +85,9 @@ Action = Callable[[Request], Answer]
 class Service:
     """What a type's own service does; each hook may raise ``ArmError``."""
 
+    def receive(self, request: Request) -> None:
+        """Puts right what the service takes in another form than its model says; before the body is checked."""
+
     def check(self, request: Request) -> None:
         """Refuses a body that is well-formed and still not allowed; ``request.old`` is what it would change."""
 
@@ -131,6 +134,7 @@ class ResourceType:
         is_listed: whether collections can be read.
         makes_parent: whether a PUT makes what it is a part of, too.
         actions: what can be asked of one with POST, by name.
+        early_actions: the names of those that can be asked of one that is yet to be made.
         collection_actions: what can be asked of a collection with POST, by name.
         find_deleted: answers a DELETE of what is soft-deleted already; None where there is nothing.
         service: what its own service does.
@@ -152,6 +156,7 @@ class ResourceType:
     is_listed: bool = True
     makes_parent: bool = False
     actions: Mapping[str, Action] = dataclasses.field(default_factory=dict)
+    early_actions: tuple[str, ...] = ()
     collection_actions: Mapping[str, Action] = dataclasses.field(default_factory=dict)
     find_deleted: Callable[[Request], Answer | None] | None = None
     service: Service = dataclasses.field(default_factory=Service)

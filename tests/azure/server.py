@@ -1,7 +1,8 @@
 """The tests' Azure as a whole, in the process of the tests: all that clients need is in `environment`.
 
-Blobs are kept by Azurite, images by a registry, MLflow's records by an MLflow server: each is started when it is first
-asked for. What is served is told in the services' modules; everything else is refused.
+Blobs are kept by Azurite, images by a registry, MLflow's records by an MLflow server; jobs run in containers of this
+machine's Docker daemon. Each is started when it is first asked for. What is served is told in the services' modules;
+everything else is refused.
 """
 
 from __future__ import annotations
@@ -29,10 +30,12 @@ from tests.azure import (
     public_registry,
     registries,
     resource_manager,
+    service_blobs,
     tls,
 )
 from tests.azure.cloud import Cloud
 from tests.azure.directory import Principal
+from tests.azure.job_runs import execution, identities, images, machines, nodes
 from tests.azure.resources import Resource
 
 HOSTS = (
@@ -44,6 +47,8 @@ HOSTS = (
     public_registry.HOST,
 )
 """The names that are served; a leading `*` stands for one label."""
+NETWORK = ("HTTPS_PROXY", "NO_PROXY", "no_proxy")
+"""The variables that lead the processes of jobs to the cloud."""
 CLIENT_ID = "66666666-6666-4666-8666-666666666666"
 OBJECT_ID = "77777777-7777-4777-8777-777777777777"
 
@@ -105,9 +110,10 @@ def open_azure(folder: pathlib.Path) -> Iterator[Azure]:
     emulator, tracking = azurite.Azurite(folder, certificates), mlflow_server.MlflowServer(folder)
     registry = _Registry(folder / "registry")
     storage = blobs.Blobs(cloud, emulator, forwarder, certificates)
-    images = registries.Registries(cloud, forwarder, registry.ensure)
-    learning = machine_learning.MachineLearning(cloud, forwarder, tracking)
-    planes = (storage, images, learning)
+    containers = registries.Registries(cloud, forwarder, registry.ensure)
+    tokens = identities.RunTokens(cloud)
+    learning = machine_learning.MachineLearning(cloud, forwarder, tracking, tokens)
+    planes = (storage, containers, learning)
     beside: dict[str, front.App] = dict(zip(HOSTS[2:5], planes, strict=True))
     apps: dict[str, front.App] = {HOSTS[0]: resource_manager.build_app(cloud), HOSTS[1]: entra.build_app(cloud)}
     apps |= {name: data_planes.record(cloud, name, app) for name, app in beside.items()}
@@ -116,22 +122,38 @@ def open_azure(folder: pathlib.Path) -> Iterator[Azure]:
     apps["127.0.0.1"] = apps[HOSTS[3]]
     server = front.Front(apps, certificates, forwarder)
     environment = _build_way(server, certificates) | _build_login(cloud, CLIENT_ID, secret)
+    cloud.blobs = service_blobs.ServiceBlobs(cloud, emulator, certificates)
+    hosts, managed = machines.Machines(), identities.ManagedIdentities(cloud)
+    services = execution.Services(
+        cloud=cloud,
+        blobs=cloud.blobs,
+        machines=hosts,
+        images=images.Images(cloud, hosts, registry.ensure),
+        nodes=nodes.Nodes(cloud),
+        tokens=tokens,
+        identities=managed,
+        folder=folder / "jobs",
+        network={name: environment[name] for name in NETWORK},
+        bundle=certificates.bundle,
+    )
     with contextlib.ExitStack() as stack:
-        for each in (registry, tracking, emulator):
-            stack.callback(each.stop)
+        for stop in (registry.stop, tracking.stop, emulator.stop, cloud.blobs.close, hosts.close, managed.close):
+            stack.callback(stop)
         server.start()
         stack.callback(server.stop)
+        cloud.jobs.start(lambda run: execution.Execution(services, run).execute())
+        stack.callback(cloud.jobs.stop)
         yield Azure(
             cloud=cloud,
             environment=environment,
             owner=owner,
             front=server,
             public=public,
-            _planes=(storage, images, learning),
+            _planes=planes,
         )
         cloud.faults.clear()
-    if server.failures:
-        raise server.failures[0]
+    if failures := [*server.failures, *cloud.jobs.failures]:
+        raise failures[0]
 
 
 def assign(cloud: Cloud, principal: Principal, role: str, scope: str) -> None:

@@ -52,8 +52,11 @@ class Parts:
     principal_id: str
 
 
-def make(credential: TokenCredential, subscription: str, prefix: str) -> Parts:
-    """Makes a resource group with storage without keys, vault, logs, an identity with its roles, and a workspace."""
+def make(credential: TokenCredential, subscription: str, prefix: str, *, takes_keys: bool = False) -> Parts:
+    """Makes a resource group with storage, vault, logs, an identity with its roles, and a workspace.
+
+    Whoever has a key of the storage can open it only if ``takes_keys``.
+    """
     group = make_group(credential, subscription, f"{prefix}-group")
     with StorageManagementClient(credential, subscription) as storage:
         account = storage.storage_accounts.begin_create(
@@ -63,7 +66,7 @@ def make(credential: TokenCredential, subscription: str, prefix: str) -> Parts:
                 sku=storage_models.Sku(name="Standard_LRS"),
                 kind="StorageV2",
                 location=LOCATION,
-                allow_shared_key_access=False,
+                allow_shared_key_access=takes_keys,
             ),
         ).result()
     with KeyVaultManagementClient(credential, subscription) as vaults:

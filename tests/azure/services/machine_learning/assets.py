@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from tests.azure.arm_errors import ArmError
+from tests.azure.job_runs import history
 from tests.azure.resource_types import Answer, NameRule, Request, ResourceType, Service
 from tests.azure.resources import Resource
 from tests.azure.services.machine_learning import shared
@@ -111,6 +113,20 @@ class CodeVersions(Versions):
 
     fixed = ("codeUri", "isAnonymous")
 
+    def receive(self, request: Request) -> None:
+        """azure-ai-ml writes the version of the hash as a number, which the service takes for a text."""
+        kept = (request.body.get("properties") or {}).get("properties") or {}
+        if isinstance(kept.get("hash_version"), int):
+            kept["hash_version"] = str(kept["hash_version"])
+
+    def list(self, request: Request) -> Sequence[Resource]:
+        """Of a name; where a hash is asked for, all whose content has it, whatever their names."""
+        wanted = {"hash_sha256": request.query.get("hash"), "hash_version": request.query.get("hashversion")}
+        if wanted["hash_sha256"] is None:
+            return super().list(request)
+        found = request.cloud.resources.list_inside(shared.find_workspace(request).id, f"{WORKSPACES}/codes/versions")
+        return [each for each in found if wanted.items() <= each.properties["properties"].items()]
+
 
 def add_curated(workspace: Resource, request: Request) -> None:
     """Microsoft's own environments are in each workspace."""
@@ -134,18 +150,24 @@ def add_curated(workspace: Resource, request: Request) -> None:
 
 
 def start_upload(request: Request) -> Answer:
-    """Where a client may put the files of a version."""
-    workspace = shared.find_workspace(request)
-    account = workspace.properties["storageAccount"].rpartition("/")[2]
-    uri = f"https://{account}.blob.core.windows.net/{request.path.names[1]}-{uuid.uuid4().hex[:12]}"
+    """Where a client may put the files of a version, and a signature for it where there is a storage."""
+    workspace, blobs = shared.find_workspace(request), request.cloud.blobs
+    account = request.cloud.resources.get(workspace.properties["storageAccount"])
+    assert account is not None
+    container = f"{uuid.uuid4()}-{uuid.uuid4().hex[:12]}"
+    credential = {"credentialType": "None"}
+    if blobs is not None:
+        blobs.ensure_container(account, container)
+        signed = blobs.sign(account, container, "", "racwl", history.find_signer(workspace))
+        credential = {"credentialType": "SAS", "sasUri": signed}
     return Answer(
         {
             "pendingUploadId": str(uuid.uuid4()),
             "pendingUploadType": "TemporaryBlobReference",
             "blobReferenceForConsumption": {
-                "blobUri": uri,
+                "blobUri": f"https://{account.name}.blob.core.windows.net/{container}",
                 "storageAccountArmId": workspace.properties["storageAccount"],
-                "credential": {"credentialType": "None"},
+                "credential": credential,
             },
         }
     )
@@ -160,6 +182,7 @@ def _build_types(kind: str, container: str, version: str, service: Versions) -> 
             name_rule=NAME,
             makes_parent=True,
             actions={"startPendingUpload": start_upload} if kind == "codes" else {},
+            early_actions=("startPendingUpload",),
             service=service,
         ),
     )
