@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
 import aiohttp
 import multidict
@@ -40,6 +40,8 @@ class Forwarder:
         headers: Mapping[str, str],
         drop: Iterable[str] = (),
         context: ssl.SSLContext | None = None,
+        content: bytes | None = None,
+        rewrite: Callable[[bytes], bytes] | None = None,
     ) -> responses.Response:
         """Sends `request` to `url`, and gives the answer as it comes.
 
@@ -49,9 +51,13 @@ class Forwarder:
             headers: Replace or add to those of the request.
             drop: Headers that are not passed on, in lower case.
             context: Whom to trust, for HTTPS.
+            content: What is sent in place of the request's body, which has been read then.
+            rewrite: Makes another body of an answer in JSON.
         """
         assert self._session is not None, "open() comes first"
         gone = {*_OWN, *drop, *(name.lower() for name in headers)}
+        if content is not None:
+            gone.add("content-length")
         # Docker says what it accepts in several headers of one name.
         kept = [(name, value) for name, value in request.headers.items() if name.lower() not in gone]
         sent = multidict.CIMultiDict([*kept, *headers.items()])
@@ -60,10 +66,14 @@ class Forwarder:
             request.method,
             yarl.URL(url, encoded=True),
             headers=sent,
-            data=request.stream() if has_body else None,
+            data=content if content is not None else request.stream() if has_body else None,
             allow_redirects=False,
             ssl=context if context is not None else True,
         )
+        if rewrite is not None and answer.content_type == "application/json":
+            async with answer:
+                changed = rewrite(await answer.read())
+            return responses.Response(changed, answer.status, media_type="application/json")
         passed = responses.StreamingResponse(
             _read(answer), answer.status, background=background.BackgroundTask(answer.release)
         )

@@ -14,7 +14,7 @@ from starlette import requests, responses
 from tests.azure import directory, forwarding, front, mlflow_server, roles
 from tests.azure.cloud import Cloud
 from tests.azure.data_planes import Denied
-from tests.azure.job_runs import history, identities
+from tests.azure.job_runs import history, identities, tracking
 from tests.azure.resources import Resource
 
 _AUDIENCES = ("https://ml.azure.com", "https://management.azure.com", "https://management.core.windows.net")
@@ -46,13 +46,14 @@ class MachineLearning:
         self,
         cloud: Cloud,
         forwarder: forwarding.Forwarder,
-        tracking: mlflow_server.MlflowServer,
+        server: mlflow_server.MlflowServer,
         tokens: identities.RunTokens,
     ) -> None:
         self.private = False
         self._cloud = cloud
         self._forwarder = forwarder
-        self._tracking = tracking
+        self._server = server
+        self._tracking = tracking.RunTracking(cloud)
         self._tokens = tokens
 
     async def __call__(self, scope: front.Scope, receive: front.Receive, send: front.Send) -> None:
@@ -72,11 +73,7 @@ class MachineLearning:
             # MLflow searches by POST: who only reads cannot be told from who writes by the method alone.
             reads = method == "GET" or found["rest"].endswith("/search")
             workspace = self._check(request, found["workspace"], reads=reads)
-            name = await asyncio.to_thread(self._tracking.ensure, workspace.id)
-            query = f"?{request.url.query}" if request.url.query else ""
-            url = f"{self._tracking.url}{found['rest']}{query}"
-            headers = {"X-MLFLOW-WORKSPACE": name, "Host": url.split("/")[2]}
-            return await self._forwarder.forward(request, url, headers=headers, drop=["authorization"])
+            return await self._pass_on(request, workspace, found["rest"])
         if found := _HISTORY.fullmatch(path):
             workspace = self._check(request, found["workspace"], reads=method != "PATCH")
             return await self._tell_history(request, workspace, found["rest"])
@@ -85,6 +82,23 @@ class MachineLearning:
             values = json.loads(await request.body())["values"]
             return responses.JSONResponse({"values": {value: self._resolve(workspace, value) for value in values}})
         raise Denied(http.HTTPStatus.NOT_FOUND, "NotFound", f"{method} {path} is not served")
+
+    async def _pass_on(self, request: requests.Request, workspace: Resource, rest: str) -> responses.Response:
+        """Has the MLflow server answer, which knows jobs by other ids than clients do."""
+        place = await asyncio.to_thread(self._server.ensure, workspace.id)
+        names = await asyncio.to_thread(self._tracking.bring_up_to_date, workspace, self._server.url, place)
+        query = f"?{names.translate_query(request.url.query)}" if request.url.query else ""
+        url = f"{self._server.url}{names.translate_path(rest)}{query}"
+        is_json = request.headers.get("content-type", "").startswith("application/json")
+        return await self._forwarder.forward(
+            request,
+            url,
+            headers={"X-MLFLOW-WORKSPACE": place, "Host": url.split("/")[2]},
+            # An answer that is compressed could not be translated.
+            drop=["authorization", "accept-encoding"],
+            content=names.translate_request(await request.body()) if is_json else None,
+            rewrite=names.translate_answer,
+        )
 
     def _check(self, request: requests.Request, workspace_id: str, *, reads: bool) -> Resource:
         """The workspace, if the caller may do this in it."""

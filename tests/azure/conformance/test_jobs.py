@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import io
 import pathlib
 import warnings
+from collections.abc import Iterator
 
+import mlflow
 import pytest
 from azure import identity
 
 from tests.azure import server
 from tests.azure.conformance import parts
+from tests.docker_daemon import open_docker
 
 with warnings.catch_warnings():
     # Its schemas are written for an older marshmallow, which says so of each when the package is imported.
@@ -74,3 +78,58 @@ def test_a_failure_is_told(client: MLClient) -> None:
 
     assert "Please check log file 'user_logs/std_log.txt' for error details. Error: bad" in str(caught.value)
     assert client.jobs.get("broken").status == "Failed"
+
+
+@pytest.fixture(scope="module")
+def curl(client: MLClient) -> str:
+    """An environment that has curl."""
+    recipe = "RUN apt-get update && apt-get install --yes --no-install-recommends curl && rm -rf /var/lib/apt/lists/*"
+    tag = "localhost/aml-infra/tests-curl:1"
+    dockerfile = io.BytesIO(f"FROM debian:bookworm-slim\n{recipe}\n".encode())
+    said = list(open_docker().build(fileobj=dockerfile, tag=tag, rm=True, forcerm=True, decode=True))
+    assert not [line for line in said if "error" in line], said
+    client.environments.create_or_update(entities.Environment(name="curl", version="1", image=tag))
+    return "curl:1"
+
+
+@pytest.fixture
+def tracking(made: parts.Parts) -> Iterator[mlflow.MlflowClient]:
+    """MLflow's client of the workspace; azureml-mlflow knows the way."""
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(f"azureml://{parts.LOCATION}.api.azureml.ms/mlflow/v1.0{made.workspace_id}")
+    yield mlflow.MlflowClient()
+    mlflow.set_tracking_uri(before)
+
+
+def test_metrics_are_those_of_the_job(
+    azure: server.Azure, client: MLClient, curl: str, tracking: mlflow.MlflowClient
+) -> None:
+    """From inside by HTTPS with the run's token, from outside by azureml-mlflow: the run's id is the job's name."""
+    body = """{"run_id": "'$MLFLOW_RUN_ID'", "key": "loss", "value": 0.25, "timestamp": 1, "step": 1}"""
+    script = (
+        "curl --fail --silent --show-error -H 'Content-Type: application/json' "
+        f"""-H "Authorization: Bearer $AZUREML_RUN_TOKEN" --data '{body}' """
+        "https://${MLFLOW_TRACKING_URI#azureml://}/api/2.0/mlflow/runs/log-metric"
+    )
+    job = command(
+        command=script,
+        environment=curl,
+        compute="cluster",
+        name="measured",
+        experiment_name="pets",
+        display_name="Pets",
+    )
+    client.jobs.create_or_update(job)
+    azure.cloud.jobs.wait("measured", "Completed")
+
+    run = tracking.get_run("measured")
+    tracking.log_metric("measured", "accuracy", 0.9)
+    experiment = tracking.get_experiment_by_name("pets")
+
+    assert experiment is not None
+    assert (run.info.run_id, run.info.status, run.info.run_name) == ("measured", "FINISHED", "Pets")
+    assert run.info.experiment_id == experiment.experiment_id
+    assert run.data.metrics == {"loss": 0.25}
+    assert [one.value for one in tracking.get_metric_history("measured", "accuracy")] == [0.9]
+    found = tracking.search_runs([experiment.experiment_id], "attributes.run_id = 'measured'")
+    assert [each.data.metrics for each in found] == [{"loss": 0.25, "accuracy": 0.9}]

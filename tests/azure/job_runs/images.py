@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from tests import local_registry
@@ -56,7 +57,7 @@ class Images:
                 return self._machines.pull(f"{backend.address}/{registry.name.lower()}/{repository}", tag, login)
             if server.endswith(_SUFFIX):
                 raise failures.fail_pull(reference)
-            if server.partition(":")[0] in ("localhost", "127.0.0.1"):
+            if re.fullmatch(r"(localhost|127\.0\.0\.1):\d+", server):
                 return self._machines.pull(f"{server}/{repository}", tag, self._find_login(workspace, server))
         except machines.ImageMissing as error:
             raise failures.fail_pull(reference) from error
