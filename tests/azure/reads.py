@@ -16,6 +16,36 @@ from tests.azure.resource_types import Answer, Request
 if TYPE_CHECKING:
     from tests.azure.directory import Principal
 
+METADATA = "/metadata/endpoints"
+PUBLIC_CLOUD = {
+    "name": "AzureCloud",
+    "portal": "https://portal.azure.com",
+    "authentication": {
+        "loginEndpoint": "https://login.microsoftonline.com/",
+        "audiences": ["https://management.core.windows.net/", "https://management.azure.com/"],
+        "tenant": "common",
+        "identityProvider": "AAD",
+    },
+    "resourceManager": "https://management.azure.com/",
+    "graph": "https://graph.windows.net/",
+    "graphAudience": "https://graph.windows.net/",
+    "batch": "https://batch.core.windows.net/",
+    "gallery": "https://gallery.azure.com/",
+    "media": "https://rest.media.azure.net",
+    "sqlManagement": "https://management.core.windows.net:8443/",
+    "activeDirectoryDataLake": "https://datalake.azure.net/",
+    "vmImageAliasDoc": "https://raw.githubusercontent.com/Azure/azure-rest-api-specs/master/aliases.json",
+    "suffixes": {
+        "acrLoginServer": "azurecr.io",
+        "azureDataLakeAnalyticsCatalogAndJob": "azuredatalakeanalytics.net",
+        "azureDataLakeStoreFileSystem": "azuredatalakestore.net",
+        "keyVaultDns": "vault.azure.net",
+        "sqlServerHostname": "database.windows.net",
+        "storage": "core.windows.net",
+    },
+}
+"""What everybody may ask of Resource Manager: the addresses of the public cloud, of which it lists all."""
+
 _OPERATION = re.compile(r".*/locations/[^/]+/(asyncOperations|operationResults)/([^/]+)", re.IGNORECASE)
 _PROVIDER = re.compile(r"/subscriptions/[^/]+/providers(?:/([^/]+)(/register)?)?", re.IGNORECASE)
 
