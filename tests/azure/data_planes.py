@@ -9,6 +9,7 @@ from starlette import requests, responses
 
 from tests.azure import front, resources
 from tests.azure.cloud import Call, Cloud
+from tests.azure.faults import Fault
 
 _NAMES = re.compile(
     r"(?<=/)([0-9a-f]{8}-[0-9a-f-]{27}|sha256:[0-9a-f]{64}|[^/]*\d[^/.]*)(?=/|$)|/subscriptions/.+?/workspaces/[^/]+",
@@ -46,38 +47,53 @@ def record(cloud: Cloud, host: str, app: front.App) -> front.App:
 
     async def serve(scope: front.Scope, receive: front.Receive, send: front.Send) -> None:
         request = requests.Request(scope)
-        fault = cloud.faults.take(request.method, request.url.path, request.url.hostname or "")
-        kind = fault.kind if fault is not None else ""
-        reset = scope["extensions"][front.RESET]
-        cut: list[bool] = []
-        if fault is not None and kind == "delay":
-            fault.reached.set()
-            await anyio.to_thread.run_sync(fault.released.wait)
 
         async def note(message: front.Message) -> None:
             if message["type"] == "http.response.start":
                 cloud.calls.append(_describe(request, host, message["status"]))
-            if kind == "cut" and message["type"] == "http.response.body":
-                if not cut:
-                    cut.append(True)
-                    body = message.get("body", b"")
-                    await send({**message, "body": body[: len(body) // 2], "more_body": True})
-                    reset()
-            elif kind != "answer lost":
-                await send(message)
+            await send(message)
 
-        if fault is not None and kind == "status":
-            headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
-            body = {"error": {"code": fault.code, "message": "A fault that a test asked for."}}
-            await responses.JSONResponse(body, fault.status, headers)(scope, receive, note)
-        elif kind == "reset":
-            reset()
-        else:
+        fault = cloud.faults.take(request.method, request.url.path, request.url.hostname or "")
+        if fault is None:
             await app(scope, receive, note)
-            if kind == "answer lost":
-                reset()
+        else:
+            await _fail(fault, app, scope, receive, note)
 
     return serve
+
+
+async def _fail(fault: Fault, app: front.App, scope: front.Scope, receive: front.Receive, send: front.Send) -> None:
+    """Answers a request as a fault has it."""
+    reset = scope["extensions"][front.RESET]
+    is_cut = False
+
+    async def lose(message: front.Message) -> None:
+        """Nothing is sent."""
+
+    async def halve(message: front.Message) -> None:
+        nonlocal is_cut
+        if message["type"] == "http.response.start":
+            await send(message)
+        elif not is_cut:
+            is_cut = True
+            body = message.get("body", b"")
+            await send({**message, "body": body[: len(body) // 2], "more_body": True})
+            reset()
+
+    if fault.kind == "delay":
+        fault.reached.set()
+        await anyio.to_thread.run_sync(fault.released.wait)
+        await app(scope, receive, send)
+    elif fault.kind == "status":
+        headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+        body = {"error": {"code": fault.code, "message": "A fault that a test asked for."}}
+        await responses.JSONResponse(body, fault.status, headers)(scope, receive, send)
+    elif fault.kind == "cut":
+        await app(scope, receive, halve)
+    else:
+        if fault.kind == "answer lost":
+            await app(scope, receive, lose)
+        reset()
 
 
 def _describe(request: requests.Request, host: str, status: int) -> Call:
