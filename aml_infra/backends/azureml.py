@@ -112,8 +112,8 @@ class AzuremlBackend(Backend):
     def _find_problems(self, demand: Demand) -> list[Problem]:
         compute = self._service.get_compute()
         if compute is None:
-            there = f"there is no compute {self._place.compute_name!r} in workspace {self._place.workspace_name!r}"
-            return [Problem("compute", f"{there}; make a GpuCluster, or give the name of one that exists")]
+            # The same update may be about to make it.
+            return []
         nodes = compute["properties"].get("properties") or {}
         size = self._service.find_size(compute["location"], nodes.get("vmSize") or "")
         problems: list[Problem] = []
@@ -378,7 +378,8 @@ class _Phases:
             if status == "Queued" and self._starts:
                 again = f" again, as its machine was taken away; this will be start {self._starts + 1}"
             if self._status or status != "Running":
-                self._tell(f"run {self._name} {_PHASES.get(status, f'is {status}')}{again}{self._format_time(now)}")
+                since = self._format_time(now) if self._status else ""
+                self._tell(f"run {self._name} {_PHASES.get(status, f'is {status}')}{again}{since}")
             self._status, self._said = status, now
         elif status in ("Queued", "Provisioning", "Preparing") and now - self._said >= NEWS_SECONDS:
             self._said = now
@@ -386,7 +387,7 @@ class _Phases:
 
     def _format_time(self, now: float) -> str:
         seconds = round(now - self._began)
-        return f" ({seconds // 60}:{seconds % 60:02})" if seconds else ""
+        return f" ({seconds // 60}:{seconds % 60:02})"
 
     def _explain(self) -> str:
         """What keeps nodes from coming, in the service's words."""

@@ -77,17 +77,20 @@ class WorkspaceService:
 
         JSON has no way to say such a number, and it equals nothing, so that each `pulumi up` would see a change.
         """
-        answer = self._client.ask_learning("GET", f"{self._mlflow}/runs/get", query={"run_id": name})
-        data = ((answer or {}).get("run") or {}).get("data") or {}
-        metrics = {each["key"]: float(each["value"]) for each in data.get("metrics") or ()}
+        metrics = {each["key"]: float(each["value"]) for each in self._get_logged(name).get("metrics") or ()}
         return {key: value for key, value in metrics.items() if math.isfinite(value)}
+
+    def get_parameters(self, name: str) -> dict[str, str]:
+        """The parameters that a job logged."""
+        return {each["key"]: str(each["value"]) for each in self._get_logged(name).get("params") or ()}
+
+    def _get_logged(self, name: str) -> dict[str, Any]:
+        answer = self._client.ask_learning("GET", f"{self._mlflow}/runs/get", query={"run_id": name})
+        return dict(((answer or {}).get("run") or {}).get("data") or {})
 
     def log_parameters(self, name: str, parameters: Mapping[str, str]) -> None:
         """Adds parameters to those that a job logged itself, which stay as they are."""
-        answer = self._client.ask_learning("GET", f"{self._mlflow}/runs/get", query={"run_id": name})
-        if answer is None:
-            return
-        there = {each["key"] for each in (answer["run"].get("data") or {}).get("params") or ()}
+        there = self.get_parameters(name)
         missing = [
             {"key": key, "value": value[:_PARAMETER_LENGTH]}
             for key, value in sorted(parameters.items())

@@ -114,7 +114,8 @@ def _read_worker(container: Mapping[str, Any], *, canceled: bool) -> RunState:
         attempt=int(labels[ATTEMPT_LABEL]),
         fingerprint=labels[FINGERPRINT_LABEL],
         status=status,
-        started_at=started,
+        # Of a command that ends at once, the daemon may note the end before the start.
+        started_at=min(started, finished) if started and finished and status.is_final else started,
         finished_at=finished if status.is_final else None,
         exit_code=exit_code,
         reason=reason,

@@ -115,11 +115,13 @@ class Directory:
         tenant_id: Its GUID.
         replication_asks: How many of the first questions about a new identity find it missing, as the directory's
             servers learn of it one after the other. A change counts for identities that are added later.
+        token_seconds: How long access tokens last.
     """
 
     def __init__(self, clock: Clock, tenant_id: str) -> None:
         self.tenant_id = tenant_id
         self.replication_asks = _REPLICATION_ASKS
+        self.token_seconds = _TOKEN_SECONDS
         self.key_id = uuid.uuid4().hex
         self._clock = clock
         self._identities: dict[str, Identity] = {}
@@ -184,17 +186,18 @@ class Directory:
         return next((each for each in found if each.principal.client_id.lower() == client_id.lower()), None)
 
     def issue(
-        self, principal: Principal, audience: str, lifetime: int = _TOKEN_SECONDS, tenant_id: str | None = None
+        self, principal: Principal, audience: str, lifetime: int | None = None, tenant_id: str | None = None
     ) -> str:
         """An access token.
 
         Args:
             principal: Whom it speaks for.
             audience: The service that it is for.
-            lifetime: In seconds.
+            lifetime: In seconds; `token_seconds` by default.
             tenant_id: The tenant that it says it is of; this one if None.
         """
         now = self._clock.now()
+        seconds = self.token_seconds if lifetime is None else lifetime
         tenant = tenant_id or self.tenant_id
         user = principal.kind == "User"
         claims: dict[str, Any] = {
@@ -202,7 +205,7 @@ class Directory:
             "iss": _write_issuer(tenant),
             "iat": now - _EARLIER,
             "nbf": now - _EARLIER,
-            "exp": now + datetime.timedelta(seconds=lifetime),
+            "exp": now + datetime.timedelta(seconds=seconds),
             "appid": principal.client_id,
             "appidacr": "0" if user else "1",
             "idp": _write_issuer(tenant),

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 HOST = "login.microsoftonline.com"
 _LOGIN = f"https://{HOST}"
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-_TOKEN_SECONDS = 3600
 
 # MSAL for Go asks for these with everything; they change nothing about an application's token.
 _RESERVED_SCOPES = frozenset({"openid", "offline_access", "profile"})
@@ -87,7 +86,7 @@ def build_app(cloud: Cloud) -> applications.Starlette:
                 token = _sign_in(cloud, request.path_params["tenant"], form)
             except SignInRefused as refusal:
                 return _answer_refusal(cloud, request, refusal)
-        lifetime = _TOKEN_SECONDS - 1
+        lifetime = cloud.directory.token_seconds - 1
         body = {"token_type": "Bearer", "expires_in": lifetime, "ext_expires_in": lifetime, "access_token": token}
         return responses.JSONResponse(body, headers=_NOT_STORED)
 
@@ -122,7 +121,7 @@ def _sign_in(cloud: Cloud, tenant: str, form: Mapping[str, str]) -> str:
         _check_assertion(cloud, identity, form)
     else:
         _check_secret(cloud, identity, form)
-    return cloud.directory.issue(identity.principal, audience, _TOKEN_SECONDS)
+    return cloud.directory.issue(identity.principal, audience)
 
 
 def _check_tenant(cloud: Cloud, tenant: str, error: str) -> None:

@@ -68,7 +68,7 @@ class Scene:
             metrics=self.metrics,
             outputs={"result.txt": "content\n"},
         )
-        self.write_script(self._build_script())
+        (self.source / "train.sh").write_text(self._build_script())
         if self.metrics and self.learning is None:
             write_tracking_store(self.source / "mlruns.tar", self.metrics)
         self.snapshot: Snapshot = source.take_snapshot(self.source)
@@ -101,7 +101,12 @@ class Scene:
     def write_script(self, text: str) -> None:
         """Makes ``text`` the training, for a backend that runs something."""
         (self.source / "train.sh").write_text(text)
+        self.take_snapshot()
+
+    def take_snapshot(self) -> None:
+        """Makes what is in the source now what is run."""
         self.snapshot = source.take_snapshot(self.source)
+        self.spec = dataclasses.replace(self.spec, source_digest=self.snapshot.digest)
 
     def open_another(self, **script: Any) -> Backend:
         """Another client of the same service, as another process has; ``script`` is what is different to a fake one."""

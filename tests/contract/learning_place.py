@@ -7,7 +7,7 @@ import dataclasses
 import io
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import azure.identity
 import pytest
@@ -20,6 +20,7 @@ from aml_infra.backends.azureml_service import ARTIFACTS, WorkspaceService
 from aml_infra.backends.base import Record
 from tests.azure import arm_client, server, services, workspaces
 from tests.azure.faults import Fault
+from tests.azure.job_runs import machines, statuses
 from tests.docker_daemon import open_docker
 
 GROUP = "rg-contract"
@@ -57,9 +58,9 @@ class LearningPlace:
     azure: server.Azure
     place: Place
 
-    def open_service(self) -> WorkspaceService:
-        """A client of the workspace, as another process has."""
-        environment = self.azure.environment
+    def open_service(self, environment: Mapping[str, str] | None = None) -> WorkspaceService:
+        """A client of the workspace, as another process has; with an environment's login, by default the owner's."""
+        environment = environment or self.azure.environment
         credential = azure.identity.ClientSecretCredential(
             environment["AZURE_TENANT_ID"], environment["AZURE_CLIENT_ID"], environment["AZURE_CLIENT_SECRET"]
         )
@@ -93,6 +94,18 @@ class LearningPlace:
         folder = record.outputs_path.partition("/paths/")[2]
         return self.open_service().open_datastore(ARTIFACTS).download_blob(f"{folder}{name}").readall().decode()
 
+    def run_inside(self, job: str, script: str) -> None:
+        """Runs a shell script in the working folder of a job's process."""
+        client = open_docker()
+        (found,) = client.containers(filters={"label": f"{machines.LABEL}.job={job}"})
+        walk = (
+            f"for each in /proc/[0-9]*; do grep -qz ^AML_INFRA_RUN_ID={job} $each/environ || continue; "
+            f"cd $each/cwd && {script}; exit; done; exit 9"
+        )
+        made = client.exec_create(found["Id"], ["sh", "-c", walk])
+        said = client.exec_start(made["Id"])
+        assert client.exec_inspect(made["Id"])["ExitCode"] == 0, said
+
     def cut_logs(self, times: int) -> None:
         """From now on the connection is cut some times while a log is read."""
         self.azure.cloud.faults.add(
@@ -103,11 +116,15 @@ class LearningPlace:
         """Ends the jobs that go on still, and what is to go wrong."""
         cloud = self.azure.cloud
         cloud.faults.clear()
+        for status in statuses.PHASES:
+            cloud.jobs.release(status)
         for job in [each for each in cloud.resources if each.type.endswith("/jobs")]:
             run = cloud.jobs.find(job.id)
-            if run is not None and not run.has_ended:
-                cloud.jobs.cancel(job)
-                cloud.jobs.wait(job.id, "Canceled", "Completed", "Failed")
+            if run is not None:
+                with cloud.lock:
+                    if run.status != statuses.FINALIZING:
+                        cloud.jobs.cancel(job)
+                cloud.jobs.wait(job.id, *statuses.ENDED)
 
 
 @contextlib.contextmanager

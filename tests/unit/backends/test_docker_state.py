@@ -127,6 +127,13 @@ def test_identity_times_and_spec_are_read_from_the_answer() -> None:
     assert found.spec == SPEC.describe()
 
 
+def test_a_command_that_ends_at_once_has_not_ended_before_it_started() -> None:
+    """The daemon notes both by itself, and may be late with the start."""
+    found = read({"StartedAt": write(at(2)), "FinishedAt": write(at(1))})
+
+    assert (found.started_at, found.finished_at) == (at(1), at(1))
+
+
 def test_a_container_of_before_there_were_workers_is_read() -> None:
     """Its labels say neither its rank nor what was submitted."""
     answer = build_answer()
