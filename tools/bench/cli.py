@@ -12,7 +12,21 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 
-from tools.bench import azure, azure_noop, bed, errors, fingerprint, log, many, noop, programs, project, start, table
+from tools.bench import (
+    azure,
+    azure_noop,
+    azure_upload,
+    bed,
+    errors,
+    fingerprint,
+    log,
+    many,
+    noop,
+    programs,
+    project,
+    start,
+    table,
+)
 
 PAGE = bed.CHECKOUT / "docs" / "performance.md"
 _INTERRUPTED = 130
@@ -28,7 +42,7 @@ class Benchmark:
 
 BENCHMARKS: Mapping[str, Benchmark] = {
     module.NAME: Benchmark(module.SUMMARY, module.measure)
-    for module in (noop, azure_noop, fingerprint, start, log, many)
+    for module in (noop, azure_noop, azure_upload, fingerprint, start, log, many)
 }
 
 
