@@ -51,6 +51,9 @@ POLL_SECONDS = 2.0
 NEWS_SECONDS = 60.0
 """After so long it is said again what a job waits for."""
 
+CANCEL_SECONDS = 300.0
+"""How long a job that was asked to end is waited for; after that, it ends by itself."""
+
 STALE_SECONDS = 30.0
 """For so long a job that was just made may be missing in an answer."""
 
@@ -80,12 +83,13 @@ def open_backend(options: Mapping[str, str]) -> AzuremlBackend:
     ]
     problems += [
         Problem(f"backend_options.{name}", "is missing; a GpuCluster gives it")
-        for name in OPTIONS
+        for name in OPTIONS[:-1]
         if not options.get(name)
     ]
     if problems:
         raise InvalidInput(problems)
-    place = Place(**{name: options[name] for name in OPTIONS})
+    # Without a cluster, runs can be read.
+    place = Place(**{name: options.get(name, "") for name in OPTIONS})
     return AzuremlBackend(_open_service(place))
 
 
@@ -110,6 +114,8 @@ class AzuremlBackend(Backend):
             return [Problem("compute", str(error))]
 
     def _find_problems(self, demand: Demand) -> list[Problem]:
+        if not self._place.compute_name:
+            return [Problem("backend_options.compute_name", "is missing; a GpuCluster gives it")]
         compute = self._service.get_compute()
         if compute is None:
             # The same update may be about to make it.
@@ -341,6 +347,10 @@ class AzuremlBackend(Backend):
             status = (self._service.get_job(job["name"]) or job)["properties"]["status"]
             if status not in ("Finalizing", *azureml_state.ENDED):
                 raise
+        until = time.monotonic() + CANCEL_SECONDS
+        while not azureml_state.has_ended(job) and time.monotonic() < until:
+            time.sleep(POLL_SECONDS)
+            job = self._service.get_job(job["name"]) or job
 
     def remove(self, run_id: str) -> None:
         newest = self._find_newest(run_id)

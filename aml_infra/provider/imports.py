@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,23 @@ from aml_infra.spec import RunInput
 
 UNKNOWN_SOURCE = "the source folder of the imported run"
 """Stands for the one thing that a run does not know: a path of the machine that it was submitted from."""
+
+
+_JOB_ID = re.compile(
+    r"/subscriptions/(?P<subscription_id>[^/]+)/resourceGroups/(?P<resource_group>[^/]+)/providers"
+    r"/Microsoft\.MachineLearningServices/workspaces/(?P<workspace_name>[^/]+)/jobs/[^/]+",
+    re.IGNORECASE,
+)
+
+
+def find_backend(resource_id: str) -> dict[str, Any]:
+    """The inputs that say where an imported run is: empty for one that is found by its run id, in Docker here.
+
+    A run on Azure Machine Learning is imported by the resource id of one of its jobs, as `az ml job show --query id`
+    shows it.
+    """
+    found = _JOB_ID.fullmatch(resource_id)
+    return {} if found is None else {"backend": "azureml", "backendOptions": found.groupdict()}
 
 
 def build_inputs(spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,10 +45,11 @@ class Created:
 
 @dataclasses.dataclass(frozen=True)
 class Read:
-    """A resource's inputs and outputs, as they are now."""
+    """A resource's inputs and outputs, as they are now; ``id`` is another one than it was asked for, if given."""
 
     inputs: Mapping[str, Any]
     outputs: dict[str, Any]
+    id: str = ""
 
 
 class ResourceType(abc.ABC):

@@ -134,7 +134,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             if read is None:
                 return provider_pb2.ReadResponse()
             inputs = wire.encode(read.inputs)
-            return provider_pb2.ReadResponse(id=request.id, properties=wire.encode(read.outputs), inputs=inputs)
+            return provider_pb2.ReadResponse(
+                id=read.id or request.id, properties=wire.encode(read.outputs), inputs=inputs
+            )
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
         with _errors(context):

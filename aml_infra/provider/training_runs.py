@@ -143,23 +143,25 @@ class TrainingRuns(ResourceType):
             raise InitFailed(str(error), spec.run_id, outputs) from error
         return Created(spec.run_id, self._build_outputs(values, spec, seen.state, seen.record))
 
-    def read(self, run_id: str, given: Mapping[str, Any], outputs: Mapping[str, Any]) -> Read | None:
+    def read(self, resource_id: str, given: Mapping[str, Any], outputs: Mapping[str, Any]) -> Read | None:
         """The run as the backend sees it now, or None if it is gone.
 
         Args:
-            run_id: its id.
+            resource_id: its run id; at an import, see ``imports.find_backend``.
             given: its checked inputs; empty at an import, which takes them from the run itself.
             outputs: as in the state; likewise.
 
         Raises:
             InitFailed: the run has ended, and not in what was asked for.
         """
-        backend = self._open(outputs)
-        state = backend.describe(run_id)
+        place = imports.find_backend(resource_id)
+        backend = self._open({**place, **outputs})
+        state = backend.describe(resource_id.rpartition("/")[2])
         if state is None:
             return None
+        run_id = state.run_id
         record = backend.collect(state) if state.status.is_final else None
-        values = given or imports.build_inputs(state.spec)
+        values = given or {**imports.build_inputs(state.spec), **place}
         known = outputs or {**values, "imageRef": values.get("image")}
         fresh = {**known, **_describe_state(state), **_describe_record(record)}
         if record is not None and state.status is not Status.COMPLETED:
@@ -171,7 +173,7 @@ class TrainingRuns(ResourceType):
                 lifecycle.require_metrics(record, inputs.read_policy(values).require_metrics)
             except RunFailed as error:
                 raise InitFailed(str(error), run_id, fresh, values) from error
-        return Read(values, fresh)
+        return Read(values, fresh, run_id)
 
     def delete(self, run_id: str, outputs: Mapping[str, Any], say: Say) -> None:  # noqa: ARG002
         """Lets go of the run: a running one is stopped unless ``on_destroy`` is ``retain``; records stay."""

@@ -62,14 +62,19 @@ class Forwarder:
         kept = [(name, value) for name, value in request.headers.items() if name.lower() not in gone]
         sent = multidict.CIMultiDict([*kept, *headers.items()])
         has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
-        answer = await self._session.request(
-            request.method,
-            yarl.URL(url, encoded=True),
-            headers=sent,
-            data=content if content is not None else request.stream() if has_body else None,
-            allow_redirects=False,
-            ssl=context if context is not None else True,
-        )
+        try:
+            answer = await self._session.request(
+                request.method,
+                yarl.URL(url, encoded=True),
+                headers=sent,
+                data=content if content is not None else request.stream() if has_body else None,
+                allow_redirects=False,
+                ssl=context if context is not None else True,
+            )
+        except aiohttp.ClientConnectionError as error:
+            if isinstance(error.__cause__, requests.ClientDisconnect):
+                raise error.__cause__ from error
+            raise
         if rewrite is not None and answer.content_type == "application/json":
             async with answer:
                 changed = rewrite(await answer.read())

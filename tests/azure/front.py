@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 import uvicorn
-from starlette import responses
+from starlette import requests, responses
 from uvicorn.protocols.http import h11_impl
 
 from tests.azure import forwarding, proxy, tls
@@ -83,6 +83,9 @@ class Front:
         app = next((app for name, app in self._apps if name.fullmatch(host)), _refuse)
         try:
             await app(scope, receive, send)
+        except requests.ClientDisconnect:
+            # Nobody is there any more to be answered.
+            scope["extensions"][RESET]()
         except BaseException as error:
             self.failures.append(error)
             raise

@@ -88,5 +88,7 @@ def reset(transport: asyncio.BaseTransport) -> None:
     """Cuts a connection as a crash does: with RST, what was not sent yet is lost."""
     with contextlib.suppress(OSError):  # it may be closed already
         raw = transport.get_extra_info("socket")
+        if raw is None:
+            return
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()  # type: ignore[attr-defined]  # only writing transports have it, and all of ours write
