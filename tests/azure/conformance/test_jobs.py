@@ -16,7 +16,7 @@ from tests.docker_daemon import open_docker
 with warnings.catch_warnings():
     # Its schemas are written for an older marshmallow, which says so of each when the package is imported.
     warnings.simplefilter("ignore")
-    from azure.ai.ml import MLClient, command, entities
+    from azure.ai.ml import Input, MLClient, Output, PyTorchDistribution, command, entities
     from azure.ai.ml import exceptions as ml_exceptions
 
 pytestmark = [
@@ -78,6 +78,57 @@ def test_a_failure_is_told(client: MLClient) -> None:
 
     assert "Please check log file 'user_logs/std_log.txt' for error details. Error: bad" in str(caught.value)
     assert client.jobs.get("broken").status == "Failed"
+
+
+def test_a_job_on_two_nodes_has_data(client: MLClient, folder: pathlib.Path, azure: server.Azure) -> None:
+    """A folder that goes up with it, a value, an output; each process has its log."""
+    (folder / "data").mkdir()
+    (folder / "data" / "cat.txt").write_text("cat")
+    job = command(
+        command="echo $RANK $(cat ${{inputs.data}}/cat.txt) ${{inputs.rate}}; echo best > ${{outputs.model}}/best",
+        inputs={"data": Input(type="uri_folder", path="data"), "rate": 0.5},
+        outputs={"model": Output(type="uri_folder")},
+        environment="shell:1",
+        compute="cluster",
+        instance_count=2,
+        distribution=PyTorchDistribution(process_count_per_instance=1),
+        name="wide",
+    )
+
+    client.jobs.create_or_update(job)
+    azure.cloud.jobs.wait("wide", "Completed")
+    client.jobs.download("wide", download_path=folder, all=True)
+
+    logs = folder / "artifacts" / "user_logs"
+    assert [(logs / f"std_log_process_{rank}.txt").read_text() for rank in (0, 1)] == ["0 cat 0.5\n", "1 cat 0.5\n"]
+
+
+def test_a_job_is_canceled(client: MLClient, azure: server.Azure) -> None:
+    """The operation ends, and so does the job; a stream of it then ends without an error."""
+    client.jobs.create_or_update(command(command="sleep 100", environment="shell:1", compute="cluster", name="long"))
+    azure.cloud.jobs.wait("long", "Running")
+
+    client.jobs.begin_cancel("long").result()
+
+    azure.cloud.jobs.wait("long", "Canceled")
+    client.jobs.stream("long")
+    assert client.jobs.get("long").status == "Canceled"
+
+
+def test_jobs_are_listed(client: MLClient, azure: server.Azure) -> None:
+    """Without those that are archived; what describes a job can be changed."""
+    for name in ("kept", "gone"):
+        client.jobs.create_or_update(command(command="true", environment="shell:1", compute="cluster", name=name))
+        azure.cloud.jobs.wait(name, "Completed")
+    client.jobs.archive("gone")
+    changed = client.jobs.get("kept")
+    changed.tags["team"] = "pets"
+    client.jobs.create_or_update(changed)
+
+    found = {job.name: job for job in client.jobs.list()}
+
+    assert "gone" not in found
+    assert (found["kept"].status, found["kept"].tags) == ("Completed", {"team": "pets"})
 
 
 @pytest.fixture(scope="module")

@@ -102,8 +102,8 @@ class Delivery:
             for folder in KEPT_FOLDERS:
                 for name, content in host.get(f"{working_folder}/{folder}").items():
                     self._write(self.artifacts, f"{folder}/{name}", content)
-                    if folder == "logs" and f"logs/{name}" not in self._run.logs:
-                        self._run.logs.append(f"logs/{name}")
+                    if folder == "logs":
+                        self._run.logs[f"logs/{name}"] = content
             for output, path in outputs.items():
                 for name, content in host.get(path).items():
                     self._write(places[output], name, content)

@@ -141,7 +141,7 @@ class Execution:
         identity = self._find_identity(cluster)
         artifacts = self._delivery.artifacts
         self._services.blobs.ensure_container(artifacts.account, artifacts.container)
-        logs = stack.enter_context(log_files.keep(self._services.blobs, self._run, artifacts))
+        logs = stack.enter_context(log_files.keep(self._services.blobs, self._runs, self._run, artifacts))
         logs.begin(log_files.SYSTEM_LOG)
         image = self._services.images.get(self._workspace, self._find_image(), identity)
         logs.say(f"The image is ready: {image}")
@@ -155,9 +155,7 @@ class Execution:
         stack.enter_context(machines.keep(hosts))
         mounts |= {self._services.bundle: _BUNDLE}
         for _ in range(self._count):
-            host = self._services.machines.start(
-                image, mounts, job=self._run.job.name, shared_memory=self._shared_memory
-            )
+            host = self._start(image, mounts)
             hosts.append(host)
             host.put(self._working_folder, code, delivery.KEPT_FOLDERS)
             for path in outputs.values():
@@ -174,6 +172,14 @@ class Execution:
         self._delivery.upload(hosts, self._working_folder, outputs)
         if failed is not None:
             raise processes.explain(failed, self._properties["command"])
+
+    def _start(self, image: str, mounts: Mapping[pathlib.Path, str]) -> machines.Machine:
+        try:
+            return self._services.machines.start(
+                image, mounts, job=self._run.job.name, shared_memory=self._shared_memory
+            )
+        except machines.StartFailed as error:
+            raise failures.fail_machine(f"The container could not be started: {error}") from error
 
     def _find_identity(self, cluster: Resource) -> Principal | None:
         """Whose roles count: those of the cluster's identity, or of the one of these that the job names."""

@@ -8,7 +8,7 @@ import queue
 from collections.abc import Iterator
 
 from tests.azure.job_runs.data_places import Place
-from tests.azure.job_runs.runs import Run
+from tests.azure.job_runs.runs import JobRuns, Run
 from tests.azure.service_blobs import ServiceBlobs
 
 SYSTEM_LOG = "system_logs/lifecycler/lifecycler.log"
@@ -18,8 +18,9 @@ _LARGEST_BLOCK = 4 * 1024 * 1024
 class LogFiles:
     """The files of one job; use ``keep``."""
 
-    def __init__(self, blobs: ServiceBlobs, run: Run, folder: Place) -> None:
+    def __init__(self, blobs: ServiceBlobs, job_runs: JobRuns, run: Run, folder: Place) -> None:
         self._blobs = blobs
+        self._runs = job_runs
         self._run = run
         self._folder = folder
         self._said: queue.SimpleQueue[tuple[str, bytes] | None] = queue.SimpleQueue()
@@ -27,8 +28,7 @@ class LogFiles:
     def begin(self, name: str) -> None:
         """Makes a file; one that an earlier attempt of the job has written is emptied."""
         self._blobs.begin_log(self._folder.account, self._folder.container, f"{self._folder.path}/{name}")
-        if name not in self._run.logs:
-            self._run.logs.append(name)
+        self._run.logs[name] = b""
 
     def write(self, name: str, content: bytes) -> None:
         """Adds to a file, soon."""
@@ -62,12 +62,13 @@ class LogFiles:
         for start in range(0, len(content), _LARGEST_BLOCK):
             block = content[start : start + _LARGEST_BLOCK]
             self._blobs.append(self._folder.account, self._folder.container, path, block)
+            self._runs.log(self._run, name, block)
 
 
 @contextlib.contextmanager
-def keep(blobs: ServiceBlobs, run: Run, folder: Place) -> Iterator[LogFiles]:
+def keep(blobs: ServiceBlobs, job_runs: JobRuns, run: Run, folder: Place) -> Iterator[LogFiles]:
     """Takes what a job says while the block lasts; then all of it is in the storage."""
-    logs = LogFiles(blobs, run, folder)
+    logs = LogFiles(blobs, job_runs, run, folder)
     with concurrent.futures.ThreadPoolExecutor(1, "job-logs") as thread:
         writing = thread.submit(logs.write_all)
         try:

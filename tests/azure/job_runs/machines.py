@@ -24,6 +24,10 @@ class ImageMissing(Exception):
     """The daemon cannot have an image; the message is its own."""
 
 
+class StartFailed(Exception):
+    """An image cannot be run; the message is the daemon's own."""
+
+
 class Machines:
     """Starts containers, and removes what is left of them in the end."""
 
@@ -93,6 +97,9 @@ class Machines:
             mounts: files and folders of this machine, and where the container finds them, which cannot write there.
             job: what it runs for, which only people read.
             shared_memory: the size of /dev/shm, as Docker writes sizes.
+
+        Raises:
+            StartFailed: The image cannot be run, such as one that has not even a shell.
         """
         client = self._client
         binds = [f"{source}:{target}:ro" for source, target in mounts.items()]
@@ -114,7 +121,7 @@ class Machines:
             client.start(made["Id"])
         except docker.errors.APIError as error:
             machine.kill()
-            raise ImageMissing(str(error.explanation or error)) from error
+            raise StartFailed(str(error.explanation or error)) from error
         return machine
 
     def remove(self, container: str) -> None:
@@ -163,9 +170,17 @@ class Machine:
         command: Sequence[str],
         environment: Mapping[str, str],
         folder: str,
+        begun: threading.Event,
         hear: Callable[[bytes | None, bytes | None], None],
     ) -> int | None:
-        """Runs a process to its end; what it says is told as it comes, by stream.
+        """Runs a process to its end.
+
+        Args:
+            command: what it runs.
+            environment: its variables.
+            folder: where it works.
+            begun: is set once it runs, or never will.
+            hear: is told what it says as it comes, by stream.
 
         Returns:
             Its exit status; None if the machine is gone.
@@ -177,6 +192,8 @@ class Machine:
             stream = self._client.exec_start(made["Id"], stream=True, demux=True)
         except docker.errors.APIError:
             return None
+        finally:
+            begun.set()
         try:
             for stdout, stderr in stream:
                 hear(stdout, stderr)
@@ -197,7 +214,7 @@ class Machine:
         self._machines.remove(self._container)
 
     def _run(self, command: Sequence[str]) -> int | None:
-        return self.run(command, {}, "/", lambda *_: None)
+        return self.run(command, {}, "/", threading.Event(), lambda *_: None)
 
 
 @contextlib.contextmanager

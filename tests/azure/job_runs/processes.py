@@ -7,6 +7,7 @@ import concurrent.futures
 import dataclasses
 import datetime
 import re
+import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from tests.azure.job_runs import failures, machines, runs
@@ -35,6 +36,7 @@ class Processes:
         self._run = run
         self._hosts = hosts
         self._futures: list[concurrent.futures.Future[Outcome]] = []
+        self._begun: list[threading.Event] = []
 
     def run(
         self,
@@ -64,7 +66,7 @@ class Processes:
         for process in processes:
             logs.begin(process.log)
 
-        def run(process: Process) -> Outcome:
+        def run(process: Process, begun: threading.Event) -> Outcome:
             stderr: collections.deque[bytes] = collections.deque(maxlen=_KEPT_CHUNKS)
 
             def hear(out: bytes | None, error: bytes | None) -> None:
@@ -72,12 +74,13 @@ class Processes:
                 logs.write(process.log, (out or b"") + (error or b""))
 
             variables = {**environment, **process.environment}
-            status = self._hosts[process.node].run(command, variables, folder, hear)
+            status = self._hosts[process.node].run(command, variables, folder, begun, hear)
             return Outcome(process=process, status=status, stderr=b"".join(stderr))
 
         with concurrent.futures.ThreadPoolExecutor(len(processes), "job-process") as pool:
             for process in processes:
-                future = pool.submit(run, process)
+                self._begun.append(threading.Event())
+                future = pool.submit(run, process, self._begun[-1])
                 self._futures.append(future)
                 future.add_done_callback(lambda _: self._runs.notify())
             try:
@@ -105,6 +108,9 @@ class Processes:
                 host.kill()
 
     def _terminate(self) -> None:
+        for begun in self._begun:
+            # What has not begun would not hear of it.
+            begun.wait()
         for host in self._hosts:
             host.terminate()
 

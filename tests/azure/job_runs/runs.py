@@ -22,7 +22,7 @@ TIMED_OUT = "timed out"
 PREEMPTED = "pre-empted"
 LOST = "lost"
 STOPPED = "stopped"
-"""What can interrupt a run; the last is the end of the server."""
+"""What can interrupt a run; the last is the end of the server, or of the job's workspace."""
 
 _MOST_AT_ONCE = 64
 
@@ -49,7 +49,7 @@ class Run:
         error: the ErrorResponse of a run that failed.
         warnings: RunDetailsWarnings.
         queueing: why it waits, where it does.
-        logs: the names of its log files, below its folder in the artifact store.
+        logs: its log files: what is in them, by their names below its folder in the artifact store.
         interruption: why it cannot go on; empty while it can.
     """
 
@@ -65,7 +65,7 @@ class Run:
     error: Mapping[str, Any] | None = None
     warnings: list[Mapping[str, str]] = dataclasses.field(default_factory=list)
     queueing: str = ""
-    logs: list[str] = dataclasses.field(default_factory=list)
+    logs: dict[str, bytes] = dataclasses.field(default_factory=dict)
     interruption: str = ""
 
     @property
@@ -95,6 +95,7 @@ class JobRuns:
         self.failures: list[BaseException] = []
         self._cloud = cloud
         self._runs: dict[str, Run] = {}
+        self._count = 0
         self._held: set[str] = set()
         self._execute: Callable[[Run], None] | None = None
         self._threads: concurrent.futures.ThreadPoolExecutor | None = None
@@ -121,29 +122,32 @@ class JobRuns:
             self._threads.shutdown()
 
     def notify(self) -> None:
-        """Has all jobs that wait look again, such as after a change of ``cloud.quotas``."""
+        """Has all jobs that wait look again, such as after a change of ``cloud.quotas``; what was deleted ends."""
         with self.changed:
+            for key, run in list(self._runs.items()):
+                if self._cloud.resources.get(key) is not run.job:
+                    run.interruption = STOPPED
+                    del self._runs[key]
             self.changed.notify_all()
 
     def submit(self, job: Resource, submitter: str) -> None:
         """A new job."""
         with self.changed:
-            number = len(self._runs) + 1
-            run = Run(job=job, number=number, submitter=submitter, created=self._cloud.clock.now())
+            self._count += 1
+            run = Run(job=job, number=self._count, submitter=submitter, created=self._cloud.clock.now())
             self._runs[job.id.lower()] = run
             if self._threads is None or self._execute is None:
                 return
             future = self._threads.submit(self._execute, run)
         future.add_done_callback(lambda done: self._note(run, done.exception()))
 
-    def forget(self, job: Resource) -> None:
-        """A job was deleted."""
-        with self.changed:
-            self._runs.pop(job.id.lower(), None)
-
     def find(self, job: str) -> Run | None:
         """The run of a job, by its id, or by its name where no other workspace has one of that name."""
-        found = [run for key, run in self._runs.items() if job.lower() in (key, run.job.name.lower())]
+        found = [
+            run
+            for key, run in list(self._runs.items())
+            if job.lower() in (key, run.job.name.lower()) and self._cloud.resources.get(key) is run.job
+        ]
         assert len(found) < 2, f"several jobs are called {job}"
         return found[0] if found else None
 
@@ -207,6 +211,19 @@ class JobRuns:
             assert run is not None, f"there is no job {job}"
             assert run.status in wanted, f"{job} is {run.status}, not {' or '.join(wanted)}: {run.error}"
         return run
+
+    def wait_for_log(self, job: str, text: str, seconds: float = 60) -> None:
+        """Waits until the log of one of a job's processes has a text.
+
+        Raises:
+            AssertionError: The job has ended without it, or time is up.
+        """
+        wanted = text.encode()
+        with self.changed:
+            run = self.find(job)
+            assert run is not None, f"there is no job {job}"
+            self.changed.wait_for(lambda: wanted in _join_user_logs(run.logs) or run.has_ended, seconds)
+            assert wanted in _join_user_logs(run.logs), f"{job} is {run.status}, and says {run.logs}"
 
     def _is_over(self, job: str, wanted: tuple[str, ...]) -> bool:
         run = self.find(job)
@@ -272,6 +289,12 @@ class JobRuns:
                     return False
                 self.changed.wait(left)
 
+    def log(self, run: Run, name: str, content: bytes) -> None:
+        """Notes what a log file has got."""
+        with self.changed:
+            run.logs[name] = run.logs.get(name, b"") + content
+            self.changed.notify_all()
+
     def check(self, run: Run) -> None:
         """Raises Interrupted if the run cannot go on."""
         if run.interruption:
@@ -291,3 +314,7 @@ class JobRuns:
             run.error = failure.build_body("", self._cloud.clock.stamp())
             run.job.properties["status"] = statuses.FAILED
             self.changed.notify_all()
+
+
+def _join_user_logs(logs: Mapping[str, bytes]) -> bytes:
+    return b"\n".join(content for name, content in logs.items() if name.startswith("user_logs/"))

@@ -87,10 +87,6 @@ class Jobs(Service):
         if resource.properties["status"] not in statuses.ENDED and request.path.key == resource.id.lower():
             raise ArmError(409, "UserError", f"The job is {resource.properties['status']}; cancel it first.")
 
-    def deleted(self, request: Request, resource: Resource) -> None:
-        """Run history forgets it, too."""
-        request.cloud.jobs.forget(resource)
-
 
 def _check_new(request: Request) -> None:
     properties, cloud = request.properties, request.cloud
