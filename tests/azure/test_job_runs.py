@@ -111,13 +111,18 @@ def test_nodes_that_are_lost_late_are_lost(walking: Cloud, client: Client, works
 
 
 def test_only_nodes_that_are_there_can_be_taken(walking: Cloud, client: Client, workspace: str, body: Body) -> None:
-    """A test that means another phase is told."""
+    """A test that means another phase, or another cluster, is told."""
     walking.jobs.hold(statuses.QUEUED)
-    client.put(f"{workspace}/jobs/train", body)
+    client.make(f"{workspace}/computes/spot", workspaces.build_cluster(vmPriority="LowPriority"))
+    spot = {"properties": {**body["properties"], "computeId": f"{workspace}/computes/spot"}}
+    client.put(f"{workspace}/jobs/train", spot)
+    client.put(f"{workspace}/jobs/other", body)
     walking.jobs.wait("train", statuses.QUEUED)
 
     with pytest.raises(AssertionError, match="train is Queued"):
         walking.jobs.preempt("train")
+    with pytest.raises(AssertionError, match="nodes of cluster are Dedicated"):
+        walking.jobs.preempt("other")
 
 
 def test_a_wait_ends_with_the_job(walking: Cloud, client: Client, workspace: str, body: Body) -> None:

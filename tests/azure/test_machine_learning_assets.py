@@ -78,6 +78,31 @@ def test_code_stays_where_it_is(client: Client, workspace: str) -> None:
     assert answer.status in (400, 409)
 
 
+def test_code_is_found_by_its_content(client: Client, workspace: str) -> None:
+    """Under whatever name it was uploaded; a name that is new is no error then."""
+    code = {
+        "codeUri": "https://pets.blob.core.windows.net/a/b",
+        "properties": {"hash_sha256": "abc", "hash_version": 202208},
+    }
+    client.put(f"{workspace}/codes/train/versions/1", {"properties": code})
+
+    same = client.get(f"{workspace}/codes/new/versions?hash=abc&hashVersion=202208").body["value"]
+    other = client.get(f"{workspace}/codes/new/versions?hash=def&hashVersion=202208").body["value"]
+
+    assert [each["id"] for each in same] == [f"{workspace}/codes/train/versions/1"]
+    assert other == []
+    assert client.get(f"{workspace}/codes/new/versions").status == 404
+
+
+def test_code_is_uploaded_before_it_is_made(client: Client, workspace: str) -> None:
+    """Each time to another place; without a storage there is no signature for it."""
+    first, second = (client.post(f"{workspace}/codes/new/versions/1/startPendingUpload").body for _ in range(2))
+
+    assert first["blobReferenceForConsumption"]["blobUri"].startswith("https://pets.blob.core.windows.net/")
+    assert first["blobReferenceForConsumption"]["blobUri"] != second["blobReferenceForConsumption"]["blobUri"]
+    assert first["blobReferenceForConsumption"]["credential"] == {"credentialType": "None"}
+
+
 @pytest.fixture
 def job(client: Client, workspace: str, environment: str) -> tuple[str, dict[str, Any]]:
     """The id of a job that was submitted, and its body."""

@@ -179,7 +179,16 @@ class JobRuns:
         self.changed.notify_all()
 
     def preempt(self, job: str) -> None:
-        """Takes the nodes of a job away, as Azure does with those of low priority; the job goes to the queue again."""
+        """Takes the nodes of a job away, as Azure does with those of low priority; the job goes to the queue again.
+
+        Raises:
+            AssertionError: It has none, or they are not of low priority.
+        """
+        run = self.find(job)
+        cluster = None if run is None else self._cloud.resources.get(run.job.properties["computeId"])
+        assert cluster is not None, f"there is no job {job}, or it has no cluster"
+        priority = cluster.properties["properties"]["vmPriority"]
+        assert priority == "LowPriority", f"nodes of {cluster.name} are {priority}: nobody takes them away"
         self._interrupt(job, PREEMPTED, statuses.QUEUED)
 
     def lose(self, job: str) -> None:
