@@ -84,12 +84,12 @@ class Delivery:
             JobFailure: An output may not be written.
         """
         found: dict[str, str] = {}
-        for name, place in self._list_places().items():
+        for name, uri in self._list_uris().items():
             found[name] = f"{self._mounts}/{name}"
             try:
-                self._check(place, identity, writes=True)
-            except Forbidden as error:
-                raise failures.fail_mount(f"{place.container}/{place.path}", found[name]) from error
+                self._check(self._find(uri), identity, writes=True)
+            except (NoSuchPlace, Forbidden) as error:
+                raise failures.fail_mount(uri, found[name]) from error
         return found
 
     def upload(self, hosts: Sequence[machines.Machine], working_folder: str, outputs: Mapping[str, str]) -> None:
@@ -97,7 +97,7 @@ class Delivery:
 
         The service is known to fail some jobs with such files (Azure/azureml-assets#1324), which is not documented.
         """
-        places = self._list_places()
+        places = {name: self._find(uri) for name, uri in self._list_uris().items()}
         for host in reversed(hosts):
             for folder in KEPT_FOLDERS:
                 for name, content in host.get(f"{working_folder}/{folder}").items():
@@ -111,11 +111,12 @@ class Delivery:
     def _find(self, uri: str) -> Place:
         return data_places.find_place(self._cloud, self._workspace, uri)
 
-    def _list_places(self) -> dict[str, Place]:
+    def _list_uris(self) -> dict[str, str]:
+        """Where each output goes; one that says nothing goes into the default datastore."""
         given: Mapping[str, Any] = self._run.job.properties["outputs"]
         default = f"azureml://datastores/workspaceblobstore/paths/azureml/{self._run.job.name}"
         return {
-            name: self._find(output.get("uri") or f"{default}/{name}/")
+            name: str(output.get("uri") or f"{default}/{name}/")
             for name, output in given.items()
             if name != history.DEFAULT
         }

@@ -33,7 +33,10 @@ class Nodes:
                 raise failures.fail_quota(family, limit, count, count * cores)
 
     def take(self, cluster: Resource, job: str, count: int) -> str:
-        """Gives nodes to a job; says why not, where there is no room now. The cloud's lock must be held."""
+        """Gives nodes to a job; says why not, where there is no room now. The cloud's lock must be held.
+
+        How the service words it in run history's ``queueingInfo`` is not documented.
+        """
         nodes = cluster.properties["properties"]
         taken = self._taken.setdefault(cluster.id.lower(), {})
         wanted = sum(taken.values()) + count
