@@ -8,5 +8,5 @@ of other types than Command, serverless compute. Left out without a word: servic
 the time in which nodes come and idle ones stay, artifacts that MLflow logs (which run history keeps, in Azure), and
 ``mpirun`` itself: the processes of a job of type Mpi are started one by one, with the variables that Open MPI sets.
 
-What the service says where no public document tells is in the service's spirit, and named in a docstring beside it.
+Where no public document tells what the service does or says, ours is a guess, and its docstring says so.
 """
