@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import pulumi
@@ -23,6 +23,11 @@ class ComputeTarget(Protocol):
     @property
     def backend_options(self) -> Mapping[str, pulumi.Input[str]]:
         """The backend's options, as its module documents them."""
+        ...
+
+    @property
+    def dependencies(self) -> Sequence[pulumi.Resource]:
+        """What must be there before a job can run, besides what the options wait for; it is deleted after the job."""
         ...
 
     def find_demand_problems(self, demand: Demand, machine: Machine) -> list[Problem]:

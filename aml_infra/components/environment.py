@@ -125,12 +125,18 @@ class CuratedImage:
     restore_hook = None
     """It cannot be restored: it is the service's."""
 
+    workspace: Workspace
+    """The workspace that it is in."""
+
     is_built_by_service = False
     """Whether it has no image to pull is known too late to say so."""
 
+    is_local = False
+    """It is the service's."""
+
     def __init__(self, *, name: str, version: str | None, workspace: Workspace) -> None:
         validation.raise_for(problem.under(name or "curated") for problem in find_curated_problems(name, version))
-        self._label, self._workspace = name, workspace
+        self._label, self.workspace = name, workspace
         # A workspace that is not there yet has nothing to look up.
         place = pulumi.Output.all(workspace.id, workspace.resource_group_name, workspace.workspace_name)
 
@@ -148,11 +154,11 @@ class CuratedImage:
     async def _look_up(self, version: str | None, *, resource_group: str, workspace_name: str) -> _Found:
         where = {"name": self._label, "resourceGroupName": resource_group, "workspaceName": workspace_name}
         if version is None:
-            container = await _ask(self._workspace, self._label, GET_CONTAINER, where)
+            container = await _ask(self.workspace, self._label, GET_CONTAINER, where)
             version = None if container is None else container["properties"].get("latestVersion")
         found = None
         if version is not None:
-            found = await _ask(self._workspace, self._label, GET_VERSION, {**where, "version": version})
+            found = await _ask(self.workspace, self._label, GET_VERSION, {**where, "version": version})
         if found is None:
             wanted = self._label if version is None else f"{self._label}:{version}"
             shown = f"`az ml environment list --workspace-name {workspace_name} --resource-group {resource_group}`"

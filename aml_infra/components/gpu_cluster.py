@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -125,7 +125,7 @@ class GpuClusterArgs:
 
     def find_demand_problems(self, demand: Demand, machine: Machine) -> list[Problem]:  # noqa: ARG002 (of the contract)
         """What the cluster cannot give of what a job asks for."""
-        problems = [*_find_backend_problems(), *vm_sizes.find_demand_problems(self.vm_size, demand)]
+        problems = vm_sizes.find_demand_problems(self.vm_size, demand)
         if demand.workers > self.max_nodes:
             fix = f"the cluster has at most {self.max_nodes} nodes, one for each worker; raise its max_nodes"
             problems.append(Problem("distribution.workers", f"is {demand.workers}; {fix}"))
@@ -145,8 +145,8 @@ class ClusterAddress:
         return [] if found is None else [Problem("cluster_name", found)]
 
     def find_demand_problems(self, demand: Demand, machine: Machine) -> list[Problem]:  # noqa: ARG002 (not known)
-        """What the cluster cannot give of what a job asks for; what it has is not known yet."""
-        return _find_backend_problems()
+        """What the cluster cannot give of what a job asks for; what it has, the plugin asks when it is known."""
+        return []
 
 
 class GpuCluster(pulumi.ComponentResource):
@@ -177,6 +177,9 @@ class GpuCluster(pulumi.ComponentResource):
     target_node_count: pulumi.Output[int]
     """Nodes that there shall be."""
 
+    workspace: Workspace
+    """The workspace that it is in."""
+
     backend = "azureml"
 
     def __init__(
@@ -188,7 +191,7 @@ class GpuCluster(pulumi.ComponentResource):
         super().__init__("aml-infra:index:GpuCluster", name, None, opts)
         if isinstance(workspace, WorkspaceArgs):
             raise TypeError("args stand for a workspace")
-        self._name, self._args, self._workspace = name, args, workspace
+        self._name, self._args, self.workspace = name, args, workspace
         if isinstance(args, GpuClusterArgs):
             cluster_name = _build_name(name, args, workspace)
             made = self._make(name, args, workspace, cluster_name)
@@ -225,11 +228,17 @@ class GpuCluster(pulumi.ComponentResource):
     def backend_options(self) -> Mapping[str, pulumi.Input[str]]:
         """Where the backend finds the cluster."""
         return {
-            "subscription_id": self._workspace.subscription_id,
-            "resource_group": self._workspace.resource_group_name,
-            "workspace_name": self._workspace.workspace_name,
-            "compute_name": self.cluster_name,
+            "subscription_id": self.workspace.subscription_id,
+            "resource_group": self.workspace.resource_group_name,
+            "workspace_name": self.workspace.workspace_name,
+            # A preview does not know the id of a cluster that is not there, which it then cannot ask about anything.
+            "compute_name": pulumi.Output.all(self.cluster_name, self.id).apply(lambda known: str(known[0])),
         }
+
+    @property
+    def dependencies(self) -> Sequence[pulumi.Resource]:
+        """The workspace with all that belongs to it: who may train, its network, its connections to registries."""
+        return (self.workspace,)
 
     def find_demand_problems(self, demand: Demand, machine: Machine) -> list[Problem]:
         """What the cluster cannot give of what a job asks for."""
@@ -287,18 +296,10 @@ class GpuCluster(pulumi.ComponentResource):
 
         return machinelearningservices.get_compute_output(
             compute_name=address.cluster_name,
-            resource_group_name=self._workspace.resource_group_name,
-            workspace_name=self._workspace.workspace_name,
+            resource_group_name=self.workspace.resource_group_name,
+            workspace_name=self.workspace.workspace_name,
             opts=pulumi.InvokeOutputOptions(parent=self),
         )
-
-
-def _find_backend_problems() -> list[Problem]:
-    return [
-        Problem(
-            "compute", "is a GpuCluster, and trainings on Azure Machine Learning are not there yet; use LocalDocker"
-        )
-    ]
 
 
 def _build_name(name: str, args: GpuClusterArgs, workspace: Workspace) -> pulumi.Output[str]:

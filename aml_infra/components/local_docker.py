@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pulumi
 
@@ -72,6 +72,11 @@ class LocalDocker(pulumi.ComponentResource):
         """Where the backend keeps the runs, if the user has said so."""
         folder = self._args.data_folder
         return {} if folder is None else {"data_folder": os.path.abspath(folder)}
+
+    @property
+    def dependencies(self) -> Sequence[pulumi.Resource]:
+        """Nothing: Docker is there."""
+        return ()
 
     def find_demand_problems(self, demand: Demand, machine: Machine) -> list[Problem]:
         """What Docker here does not have of what a job asks for."""

@@ -83,8 +83,14 @@ class TrainingImage(pulumi.ComponentResource):
     environment_version: pulumi.Output[str | None]
     """With a ``workspace``: the version, which is made of what is in it."""
 
+    workspace: Workspace | None
+    """The workspace that it is registered in, if there is one."""
+
     is_built_by_service: bool
     """Whether its workspace builds it, so that only the workspace can run it."""
+
+    is_local: bool
+    """Whether it is nowhere but in this machine's Docker."""
 
     restore_hook: pulumi.ResourceHook | None
     """For what runs the image: builds it again, or pulls it, if it was removed in the meantime; None where nothing is
@@ -100,6 +106,7 @@ class TrainingImage(pulumi.ComponentResource):
             raise TypeError("args stand for a registry or a workspace")
         for warning in find_unreachable(args):
             pulumi.log.warn(f"{name}.{warning.path}: {warning.message}", self)
+        self.workspace, self.is_local = workspace, args.is_local
         self.is_built_by_service = args.is_built_by_service
         packages = read_packages(args)
         base = self._find_base_digest(name, args, registry)

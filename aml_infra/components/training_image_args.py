@@ -109,6 +109,11 @@ class TrainingImageArgs:
         return not self.is_built_here and self.conda_file is not None
 
     @property
+    def is_local(self) -> bool:
+        """Whether it is nowhere but in this machine's Docker."""
+        return self.workspace is None and self.registry is None
+
+    @property
     def built_platform(self) -> str | None:
         """The platform that it is built for; None for the Docker daemon's own."""
         return self.platform or ("linux/amd64" if self.workspace is not None else None)

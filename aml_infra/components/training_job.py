@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,11 +15,13 @@ from aml_infra import source as sources
 from aml_infra.components import validation
 from aml_infra.components.compute_target import ComputeTarget
 from aml_infra.components.environment import CuratedImage
-from aml_infra.components.gpu_cluster import GpuClusterArgs
+from aml_infra.components.gpu_cluster import GpuCluster, GpuClusterArgs
 from aml_infra.components.local_docker import LocalDockerArgs
 from aml_infra.components.training_image import TrainingImage
 from aml_infra.components.training_image_args import TrainingImageArgs
 from aml_infra.components.validation import Machine
+from aml_infra.components.workspace import Workspace
+from aml_infra.components.workspace_args import WorkspaceArgs
 from aml_infra.errors import Problem
 from aml_infra.spec import Demand, Resources, RunInput
 from aml_infra.training_run import DataInput, Distribution, TrainingRun, TrainingRunArgs
@@ -40,6 +43,8 @@ OUTPUTS = {
     "duration_seconds": "durationSeconds",
 }
 """What a job shows of its run: attribute -> output."""
+
+_BY_DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}|azureml:.+|/subscriptions/.+", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -121,9 +126,17 @@ class TrainingJobArgs:
         return problems + self._find_place_problems() + self.compute.find_demand_problems(demand, machine)
 
     def _find_place_problems(self) -> list[Problem]:
-        """An image that only Azure Machine Learning has cannot be run anywhere else."""
+        """The image must be where the compute target can get it."""
+        image = self.image
         is_azure = isinstance(self.compute, GpuClusterArgs) or getattr(self.compute, "backend", "") == "azureml"
-        if is_azure or isinstance(self.image, str) or not self.image.is_built_by_service:
+        if isinstance(image, str):
+            return _find_reference_problems(image) if is_azure else []
+        if is_azure and image.is_local:
+            fix = "give it a registry, or, if it is a base_image that anybody may pull, a workspace"
+            return [Problem("image", f"is only in this machine's Docker, which no cluster can pull from; {fix}")]
+        if is_azure and isinstance(image, CuratedImage) and not _is_same(self.compute, image.workspace):
+            return [Problem("image", "is an environment of another workspace; look it up in the one of the cluster")]
+        if not image.is_built_by_service or (is_azure and _is_same(self.compute, image.workspace)):
             return []
         fix = "run it on a GpuCluster of that workspace, or give the image a registry"
         return [Problem("image", f"is built by its workspace, so that nothing else can run it; {fix}")]
@@ -215,7 +228,11 @@ class TrainingJob(pulumi.ComponentResource):
         hook = args.image.restore_hook if isinstance(args.image, (TrainingImage, CuratedImage)) else None
         restore = [] if hook is None else [hook]
         hooks = pulumi.ResourceHookBinding(before_create=[*restore], before_update=[*restore])
-        self.run = TrainingRun(name, build_run_args(args), pulumi.ResourceOptions(parent=self, hooks=hooks))
+        self.run = TrainingRun(
+            name,
+            build_run_args(args),
+            pulumi.ResourceOptions(parent=self, hooks=hooks, depends_on=_list_dependencies(args)),
+        )
         for attribute in OUTPUTS:
             setattr(self, attribute, getattr(self.run, attribute))
         self.register_outputs({output: getattr(self, attribute) for attribute, output in OUTPUTS.items()})
@@ -230,7 +247,7 @@ def build_run_args(args: TrainingJobArgs) -> TrainingRunArgs:
     return TrainingRunArgs(
         source=args.source,
         command=list(args.command),
-        image=image if isinstance(image, str) else image.ref,
+        image=image if isinstance(image, str) else _find_reference(image, compute),
         image_identity=None if isinstance(image, str) else image.identity,
         backend=compute.backend,
         backend_options=compute.backend_options or None,
@@ -254,6 +271,34 @@ def build_run_args(args: TrainingJobArgs) -> TrainingRunArgs:
         on_interrupt=args.on_interrupt,
         on_destroy=args.on_destroy,
     )
+
+
+def _find_reference(image: TrainingImage | CuratedImage, compute: ComputeTarget) -> pulumi.Output[str]:
+    """What the compute target finds the image by: where its workspace has an environment of it, by that."""
+    if isinstance(compute, GpuCluster) and image.workspace is not None and compute.workspace.is_same(image.workspace):
+        known = pulumi.Output.all(image.environment_name, image.environment_version)
+        return known.apply(lambda found: f"azureml:{found[0]}:{found[1]}")
+    return image.ref
+
+
+def _is_same(
+    compute: ComputeTarget | LocalDockerArgs | GpuClusterArgs, other: Workspace | WorkspaceArgs | None
+) -> bool:
+    """Whether the cluster can be in the workspace ``other``, for which args may stand that are not told apart."""
+    own = compute.workspace if isinstance(compute, (GpuCluster, GpuClusterArgs)) else None
+    return not isinstance(own, Workspace) or not isinstance(other, Workspace) or own.is_same(other)
+
+
+def _list_dependencies(args: TrainingJobArgs) -> list[pulumi.Resource]:
+    """What the run waits for that none of its inputs is made of."""
+    return [] if isinstance(args.compute, (LocalDockerArgs, GpuClusterArgs)) else list(args.compute.dependencies)
+
+
+def _find_reference_problems(image: str) -> list[Problem]:
+    if not image or _BY_DIGEST.fullmatch(image):
+        return []
+    fix = "give it by its digest, as in 'server/name@sha256:...', as a TrainingImage, or as 'azureml:name:version'"
+    return [Problem("image", f"is {image!r}, and what that is only its registry could say; {fix}")]
 
 
 def _find_stand_ins(args: TrainingJobArgs) -> list[Problem]:

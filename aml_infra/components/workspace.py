@@ -113,6 +113,7 @@ class Workspace(pulumi.ComponentResource):
         super().__init__("aml-infra:index:Workspace", name, None, opts)
         self._name = name
         self._compute_identity: ComputeIdentity | None = None
+        self._address: tuple[str, str] | None = None
         self.is_created = isinstance(args, WorkspaceArgs)
         self.args = args if isinstance(args, WorkspaceArgs) else None
         if isinstance(args, WorkspaceArgs):
@@ -188,6 +189,10 @@ class Workspace(pulumi.ComponentResource):
             self._compute_identity = self._make_compute_identity()
         return self._compute_identity
 
+    def is_same(self, other: Workspace) -> bool:
+        """Whether ``other`` is this workspace, too: the same component, or another one that is attached to the same."""
+        return self is other or (self._address is not None and self._address == other._address)
+
     def _make_compute_identity(self) -> ComputeIdentity:
         identity = workspace_dependencies.make_identity(self._place, "compute")
         granted = workspace_creation.grant(
@@ -230,6 +235,8 @@ class Workspace(pulumi.ComponentResource):
     def _attach(self, address: WorkspaceAddress) -> None:
         from pulumi_azure_native import machinelearningservices
 
+        # In one subscription, as is checked here; Azure does not tell names apart by case.
+        self._address = address.resource_group.lower(), address.workspace_name.lower()
         current, given = self._find_client().subscription_id, address.subscription_id
         if given is not None and given.lower() != current.lower():
             fix = f"run `pulumi config set azure-native:subscriptionId {given}`, or give a provider for it in opts"

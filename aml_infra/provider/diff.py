@@ -25,6 +25,9 @@ NEW_RUN = (
 )
 """Inputs that make another run, or the same run in another place."""
 
+SIZES = ("compute_name",)
+"""Backend options that say what a run has under it, and not where it is: another cluster of the same workspace."""
+
 IN_PLACE = (
     "cpus",
     "memoryGb",
@@ -90,6 +93,10 @@ def compare(old_inputs: Mapping[str, Any], new_inputs: Mapping[str, Any], old_st
     changes: dict[str, Change] = {}
     for key in NEW_RUN:
         changes |= _compare_values(key, old.get(key), new.get(key), replaces=True)
+    for name in SIZES:
+        path = _join_path("backendOptions", name)
+        if path in changes:
+            changes[path] = dataclasses.replace(changes[path], replaces=False)
     for key in IN_PLACE:
         if old.get(key, DEFAULTS.get(key)) == new.get(key, DEFAULTS.get(key)):
             continue

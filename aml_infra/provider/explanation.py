@@ -36,10 +36,18 @@ def explain(old_inputs: Mapping[str, Any], new_inputs: Mapping[str, Any]) -> str
     phrases += _explain_map("", old.get("distribution"), new.get("distribution"))
     phrases += _explain_map("trigger ", old.get("triggers"), new.get("triggers"))
     phrases += _explain_values("backend", old.get("backend"), new.get("backend"))
-    phrases += _explain_map("backend option ", old.get("backendOptions"), new.get("backendOptions"))
+    phrases += _explain_map("backend option ", *(_list_options(each) for each in (old, new)))
     if len(phrases) > MAX_PHRASES:
         phrases = [*phrases[: MAX_PHRASES - 1], f"and {len(phrases) - MAX_PHRASES + 1} more changes"]
     return "; ".join(phrases)
+
+
+def _list_options(inputs: Mapping[str, Any]) -> Any:
+    """The backend's options, less those that another value of makes no other run."""
+    options = inputs.get("backendOptions")
+    if not isinstance(options, dict):
+        return options
+    return {name: value for name, value in options.items() if name not in diff.SIZES}
 
 
 def _explain_files(old: Any, new: Any, otherwise: str) -> list[str]:

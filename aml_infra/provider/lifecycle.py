@@ -138,17 +138,19 @@ class Interruption:
             self._waiting.discard(lines)
 
 
-def explain(backend: Backend, spec: RunSpec, because: str = "", left_going: int | None = None) -> str:
+def explain(backend: Backend | None, spec: RunSpec, because: str = "", left_going: int | None = None) -> str:
     """What ``ensure`` would do now, in a sentence, for preview.
 
     Args:
-        backend: where.
+        backend: where; None where that is not known yet.
         spec: what.
         because: what has changed since the last run, in words, where that is known.
         left_going: the attempt that was going when the user last heard of the run.
     """
-    state = _describe(backend, spec)
     changed = f"{because}; " if because else ""
+    if backend is None:
+        return f"train: {changed}run {spec.run_id}, when its compute is there, if it was not trained already"
+    state = _describe(backend, spec)
     if state is None:
         what = f"run {spec.run_id} would be new" if because else f"run {spec.run_id} has not been submitted yet"
         return f"train: {changed}{what}"

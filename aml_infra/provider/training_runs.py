@@ -86,7 +86,8 @@ class TrainingRuns(ResourceType):
         if spec is None:
             return Created("", outputs)
         outputs |= {"runId": spec.run_id, "fingerprint": spec.fingerprint}
-        say(lifecycle.explain(self._open(values), spec, because, _find_left_going(old_outputs or {})))
+        backend = self._open_known(values, old_outputs or {})
+        say(lifecycle.explain(backend, spec, because, _find_left_going(old_outputs or {})))
         return Created(spec.run_id, outputs)
 
     def ensure(
@@ -181,6 +182,21 @@ class TrainingRuns(ResourceType):
 
     def _open(self, values: Mapping[str, Any]) -> Backend:
         return inputs.read_backend(values, self._open_backend)
+
+    def _open_known(self, values: Mapping[str, Any], old_outputs: Mapping[str, Any]) -> Backend | None:
+        """The backend, or None where its options are not known before something else is made.
+
+        A cluster that takes the place of another is not there yet, and what is known of the run is the same on both.
+        """
+        options, former = values.get("backendOptions") or {}, old_outputs.get("backendOptions") or {}
+        if isinstance(options, dict):
+            options = {
+                name: former.get(name, value) if name in diff.SIZES and value is wire.UNKNOWN else value
+                for name, value in options.items()
+            }
+        if wire.has_unknown(options) or wire.has_unknown(values.get("backend")):
+            return None
+        return self._open({**values, "backendOptions": options})
 
     def _build_outputs(
         self, values: Mapping[str, Any], spec: RunSpec, state: RunState, record: Record | None

@@ -26,6 +26,15 @@ def test_has_no_children(engine: Engine) -> None:
     ]
 
 
+def test_needs_nothing_else(engine: Engine) -> None:
+    """Docker is there before the program starts."""
+    target: list[LocalDocker] = []
+
+    engine.run(lambda: target.append(LocalDocker("docker")))
+
+    assert list(target[0].dependencies) == []
+
+
 def test_leaves_the_data_folder_to_the_backend(engine: Engine) -> None:
     """The default is the backend's, and must not be written down here a second time."""
     target: list[LocalDocker] = []

@@ -200,6 +200,26 @@ def test_what_makes_another_run_replaces(key: str, old: Any, new: Any) -> None:
     assert all(change.replaces for change in changes.values())
 
 
+@pytest.mark.parametrize("new", ["large", UNKNOWN])
+def test_another_cluster_of_the_same_workspace_is_changed_in_place(new: Any) -> None:
+    """Its name says its size, which is no part of what a run is; also before the other one is there."""
+    place = {"workspace_name": "pets", "compute_name": "small"}
+
+    changes = compare({"backendOptions": place}, {"backendOptions": {**place, "compute_name": new}})
+
+    assert changes == {'backendOptions["compute_name"]': Change(Kind.UPDATE, replaces=False)}
+
+
+@pytest.mark.parametrize("new", [{"workspace_name": "other", "compute_name": "large"}, UNKNOWN])
+def test_another_workspace_is_another_place(new: Any) -> None:
+    """Whatever the cluster in it is called."""
+    place = {"workspace_name": "pets", "compute_name": "small"}
+
+    changes = compare({"backendOptions": place}, {"backendOptions": new})
+
+    assert any(change.replaces for change in changes.values())
+
+
 def test_the_parts_of_an_image_are_named_where_it_is_another() -> None:
     """They say why; they decide nothing."""
     old = {"imageParts": {"Dockerfile": "1", "context/a.py": "1"}}

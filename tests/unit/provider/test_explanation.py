@@ -67,6 +67,7 @@ def test_a_file_and_a_parameter_in_words() -> None:
         ({"triggers": {"data": "2"}}, "trigger data 1 -> 2"),
         ({"backend": "fake"}, "backend docker -> fake"),
         ({"backendOptions": {"data_folder": "/x"}}, "backend option data_folder added"),
+        ({"backendOptions": {"compute_name": "large"}}, ""),
         ({"environmentVariables": {"MODE": "slow mode", "TOKEN": Secret("x")}}, 'variable MODE fast -> "slow mode"'),
     ],
 )

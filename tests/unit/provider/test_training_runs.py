@@ -90,6 +90,37 @@ def test_a_preview_of_what_is_not_known_says_nothing(stage: Stage) -> None:
     assert stage.said == []
 
 
+PLACE = {"workspace_name": "pets", "compute_name": "small"}
+
+
+def test_a_preview_asks_no_compute_that_is_not_there(stage: Stage) -> None:
+    """The run's id is known all the same; an image that is used as it is, is not identified yet."""
+    place = {**PLACE, "compute_name": UNKNOWN}
+    values = stage.check(imageIdentity="sha256:1", backend="azureml", backendOptions=place)
+    stage.opened.clear()
+
+    created = stage.runs.preview("train", values, stage.said.append, "lr 1 -> 2")
+
+    told = f"train: lr 1 -> 2; run {created.resource_id}, when its compute is there, if it was not trained already"
+    assert (stage.opened, stage.said) == ([], [told])
+    assert created.outputs["fingerprint"] is not UNKNOWN
+    assert stage.check(backend="azureml", backendOptions=place)["imageIdentity"] is UNKNOWN
+
+
+def test_a_preview_of_another_cluster_sees_what_was_trained(stage: Stage) -> None:
+    """The workspace is the same, so that it can be asked before the new cluster is there."""
+    outputs = stage.ensure(stage.check(backend="azureml", backendOptions=PLACE))
+    stage.said.clear()
+    values = stage.check(imageIdentity="sha256:1", backend="azureml", backendOptions={**PLACE, "compute_name": UNKNOWN})
+    values["imageIdentity"] = outputs["imageIdentity"]
+
+    created = stage.runs.preview("train", values, stage.said.append, "", outputs)
+
+    (told,) = stage.said
+    assert told.startswith(f"adopt: run {outputs['runId']} finished")
+    assert created.outputs["backendOptions"] == values["backendOptions"]
+
+
 def test_outputs_of_a_run(stage: Stage) -> None:
     """Its inputs, less the summaries that serve the diff, and all that the run made known."""
     values = stage.check(parameters={"lr": 1}, imageParts={"Dockerfile": "1"})

@@ -117,7 +117,7 @@ def test_the_image_is_one_of_the_workspace(engine: Engine, settings: types.Modul
 
 
 def test_a_stack_without_trainings_is_none_of_this_machine(engine: Engine, settings: types.ModuleType) -> None:
-    """On Azure, they come later; where there is no workspace, a stack without one is of no use."""
+    """On Azure there is more to make; where there is no workspace, a stack without one is of no use."""
     assert build(engine, settings).train is None
     assert find_problems(engine, settings, workspace=None, registry=None) == [
         "p:train.source: is missing; it has no default",
@@ -125,13 +125,14 @@ def test_a_stack_without_trainings_is_none_of_this_machine(engine: Engine, setti
     ]
 
 
-def test_a_training_on_azure_is_refused(engine: Engine, settings: types.ModuleType) -> None:
-    """As long as nothing could run it."""
-    (problem,) = find_problems(engine, settings, train={"source": "code", "command": ["true"]})
+def test_a_training_on_azure_is_one_on_the_cluster(engine: Engine, settings: types.ModuleType) -> None:
+    """What a node does not have is told before anything is made."""
+    config = build(engine, settings, train=TRAIN)
 
-    assert problem.startswith(
-        "p:train.compute: is a GpuCluster, and trainings on Azure Machine Learning are not there yet"
-    )
+    assert (config.train.compute, config.train.image) == (config.azure.cluster, config.image)
+    assert find_problems(engine, settings, train={**TRAIN, "gpus": 2}) == [
+        ("p:train.gpus: is 2; a node of size STANDARD_NC4AS_T4_V3 has 1; ask for at most that, or a larger vm_size")
+    ]
 
 
 NEITHER = "is of no use without a workspace; leave it out, or add a workspace"
