@@ -34,7 +34,7 @@ class ComputeIdentity:
     """The user-assigned identity that computes have.
 
     Attributes:
-        id: resource id; whoever uses it waits until the identity has its roles on the workspace's storage.
+        id: resource id; whoever uses it waits until the identity has its roles on the workspace and its storage.
         principal_id: object id in Entra ID, to grant more roles.
         client_id: what a job on the compute says to get a token of this identity.
     """
@@ -184,7 +184,7 @@ class Workspace(pulumi.ComponentResource):
 
     @property
     def compute_identity(self) -> ComputeIdentity:
-        """The identity of computes, with its role on the storage; made when it is first asked for."""
+        """The identity of computes, with its roles on workspace and storage; made when it is first asked for."""
         if self._compute_identity is None:
             self._compute_identity = self._make_compute_identity()
         return self._compute_identity
@@ -195,19 +195,19 @@ class Workspace(pulumi.ComponentResource):
 
     def _make_compute_identity(self) -> ComputeIdentity:
         identity = workspace_dependencies.make_identity(self._place, "compute")
-        granted = workspace_creation.grant(
-            self._place,
-            "compute-identity",
-            "storage",
-            "Storage Blob Data Contributor",
-            scope=self.storage_account_id,
-            principal_id=identity.principal_id,
-        )
-        return ComputeIdentity(
-            id=azure_place.after(granted, identity.id),
-            principal_id=identity.principal_id,
-            client_id=identity.client_id,
-        )
+        scopes = {"storage": self.storage_account_id, "workspace": self.id}
+        identity_id = identity.id
+        for what, role in workspace_creation.COMPUTE_ROLES.items():
+            granted = workspace_creation.grant(
+                self._place,
+                "compute-identity",
+                what,
+                role,
+                scope=scopes[what],
+                principal_id=identity.principal_id,
+            )
+            identity_id = azure_place.after(granted, identity_id)
+        return ComputeIdentity(id=identity_id, principal_id=identity.principal_id, client_id=identity.client_id)
 
     def _make(self, args: WorkspaceArgs) -> None:
         if not args.public_network_access and args.private_endpoint_subnet_id is None:

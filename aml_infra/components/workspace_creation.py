@@ -52,6 +52,12 @@ https://learn.microsoft.com/azure/machine-learning/how-to-identity-based-service
 CONTRIBUTOR_ROLES = {"workspace": "AzureML Data Scientist", "storage": "Storage Blob Data Contributor"}
 """What someone who trains must be allowed, and on what."""
 
+COMPUTE_ROLES = {
+    "storage": "Storage Blob Data Contributor",
+    "workspace": "Azure Machine Learning Workspace Connection Secrets Reader",
+}
+"""What the identity of computes must be allowed, and on what: a job's secrets are in a connection of the workspace."""
+
 after = azure_place.after
 
 

@@ -20,6 +20,7 @@ from tests.azure.resources import Resource
 OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
 CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+SECRETS_READER = "ea01e6af-a1c1-4350-9563-ad00f8c72ec5"
 
 
 class ConnectionCut(Exception):

@@ -206,6 +206,11 @@ _ROLES = (
         ),
     ),
     RoleDefinition(
+        name="ea01e6af-a1c1-4350-9563-ad00f8c72ec5",
+        role_name="Azure Machine Learning Workspace Connection Secrets Reader",
+        actions=(f"{_WORKSPACES}/connections/listsecrets/action", f"{_WORKSPACES}/metadata/secrets/read"),
+    ),
+    RoleDefinition(
         name="e503ece1-11d0-4e8e-8e2c-7a6c3bf38815",
         role_name="AzureML Compute Operator",
         actions=(f"{_WORKSPACES}/computes/*", f"{_WORKSPACES}/notebooks/vm/*"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.azure import workspaces
+from tests.azure import arm_client, workspaces
 from tests.azure.arm_client import Client
 from tests.azure.cloud import Cloud
 from tests.azure.workspaces import Parts
@@ -180,6 +180,24 @@ def test_a_connections_password_is_shown_on_request_only(cloud: Cloud, client: C
     assert (made.status, read.properties["credentials"]) == (200, None)
     assert client.post(f"{path}/listsecrets").properties["credentials"] == credentials
     assert "hush-hush" not in f"{made.body}{read.body}{cloud.calls}"
+
+
+def test_a_connections_secrets_take_a_role(cloud: Cloud, client: Client, workspace: str) -> None:
+    """Which may do nothing else: not even read what the connection is of."""
+    path = f"{workspace}/connections/keys"
+    properties = {
+        "authType": "CustomKeys",
+        "category": "CustomKeys",
+        "target": "aml-infra",
+        "credentials": {"keys": {"TOKEN": "hush-hush"}},
+    }
+    assert client.put(path, {"properties": properties}).status == 200
+    reader = arm_client.log_in(cloud, arm_client.READER, workspace)
+    secrets_reader = arm_client.log_in(cloud, arm_client.SECRETS_READER, workspace)
+
+    assert reader.post(f"{path}/listsecrets").code == "AuthorizationFailed"
+    assert secrets_reader.get(path).code == "AuthorizationFailed"
+    assert secrets_reader.post(f"{path}/listsecrets").properties["credentials"] == {"keys": {"TOKEN": "hush-hush"}}
 
 
 def test_a_connection_by_password_needs_one(client: Client, workspace: str) -> None:

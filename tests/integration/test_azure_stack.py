@@ -22,6 +22,7 @@ TREE = {
     "training-blobs-diagnostics DiagnosticSetting",
     "training-compute-identity UserAssignedIdentity",
     "training-compute-identity-storage-storage-blob-data-contributor RoleAssignment",
+    "training-compute-identity-workspace-azure-machine-learning-workspace-connection-secrets-reader RoleAssignment",
     "training-contributor-deployer-storage-storage-blob-data-contributor RoleAssignment",
     "training-contributor-deployer-workspace-azureml-data-scientist RoleAssignment",
     "training-group ResourceGroup",

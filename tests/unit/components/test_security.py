@@ -11,12 +11,15 @@ from typing import Any
 import pulumi
 import pytest
 
+from aml_infra.backends import azureml_request
+from aml_infra.backends.azureml_request import Place
 from aml_infra.components import role_assignments
 from aml_infra.components.gpu_cluster import GpuCluster, GpuClusterArgs
 from aml_infra.components.registry import Registry, RegistryArgs
 from aml_infra.components.role_assignments import Principal
 from aml_infra.components.workspace import Workspace
 from aml_infra.components.workspace_args import ZONES, OutboundRule, WorkspaceArgs
+from aml_infra.spec import RunSpec
 from tests.unit.components.azure_resources import TENANT, USER
 from tests.unit.components.engine import Engine
 from tests.unit.docs import documents
@@ -222,7 +225,10 @@ def test_compute_identity(make: Callable[..., Made]) -> None:
     """Code that is trained with is not to be trusted with more."""
     granted = list_grants(make(), "principal of pets-compute-test-afceioluer")
 
-    assert granted == {("Storage Blob Data Contributor", "storageAccounts")}
+    assert granted == {
+        ("Storage Blob Data Contributor", "storageAccounts"),
+        ("Azure Machine Learning Workspace Connection Secrets Reader", "workspaces"),
+    }
 
 
 @row("high business impact", "high_business_impact")
@@ -645,3 +651,27 @@ def test_cluster_subnet(engine: Engine) -> None:
     """The workspace's own network, or one of the user's."""
     assert make_cluster(engine, managed_network="disabled", subnet_id=SUBNET)[1]["subnet"] == {"id": SUBNET}
     assert "subnet" not in make_cluster(engine)[1]
+
+
+@row("secret variables of jobs")
+def test_secret_variables() -> None:
+    """A job says where they are, and nothing more; what is there belongs to this workspace alone."""
+    spec = RunSpec(
+        name="train",
+        source_digest="s",
+        command=("python", "train.py"),
+        image="azureml:fastai:1",
+        image_identity="i",
+        secrets={"TOKEN": "hunter2"},
+    )
+    place = Place(subscription_id="s", resource_group="g", workspace_name="pets", compute_name="gpu")
+
+    request = azureml_request.build_request(place, spec, 1)
+    job, connection = azureml_request.complete(request, "t"), azureml_request.build_connection(spec.secrets)
+
+    assert "hunter2" not in f"{request}{job}"
+    assert job["properties"]["environmentVariables"]["AML_INFRA_SECRETS"].endswith(
+        "/workspaces/pets/connections/aml-infra-t"
+    )
+    assert connection["properties"]["isSharedToAll"] is False
+    assert connection["properties"]["credentials"] == {"keys": {"TOKEN": "hunter2"}}

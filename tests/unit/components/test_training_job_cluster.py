@@ -30,6 +30,7 @@ from tests.unit.components.azure_resources import EXISTING_WORKSPACE, SUBSCRIPTI
 from tests.unit.components.engine import BASE_DIGEST, BUILT_DIGEST, DOCKER_IMAGE, RUN, Engine
 
 COMPUTE = "azure-native:machinelearningservices:Compute"
+ROLE = "azure-native:authorization:RoleAssignment"
 DOCKERFILE = TrainingImageArgs(dockerfile="FROM debian:bookworm-slim\n")
 EXTERNAL = ("ghcr.io/team", "me", "sesame")
 CURATED = "acft-hf-nlp-gpu"
@@ -174,8 +175,9 @@ def test_the_run_waits_for_all_that_it_needs(
         "theirs-connection",
     } <= direct
     assert {
-        "azure-native:authorization:RoleAssignment pets-compute-pull",
-        "azure-native:authorization:RoleAssignment pets-compute-identity-storage-storage-blob-data-contributor",
+        f"{ROLE} pets-compute-pull",
+        f"{ROLE} pets-compute-identity-storage-storage-blob-data-contributor",
+        f"{ROLE} pets-compute-identity-workspace-azure-machine-learning-workspace-connection-secrets-reader",
         f"{DOCKER_IMAGE} fastai",
     } <= seen
 

@@ -94,6 +94,10 @@ def test_the_children_are_pinned(engine: Engine) -> None:
         ("pets-blobs-diagnostics", "monitor:DiagnosticSetting"),
         ("pets-compute-identity", "managedidentity:UserAssignedIdentity"),
         ("pets-compute-identity-storage-storage-blob-data-contributor", "authorization:RoleAssignment"),
+        (
+            "pets-compute-identity-workspace-azure-machine-learning-workspace-connection-secrets-reader",
+            "authorization:RoleAssignment",
+        ),
         ("pets-contributor-ada-storage-storage-blob-data-contributor", "authorization:RoleAssignment"),
         ("pets-contributor-ada-workspace-azureml-data-scientist", "authorization:RoleAssignment"),
         ("pets-file-endpoint", "network:PrivateEndpoint"),
@@ -451,7 +455,7 @@ def test_wrong_arguments_make_nothing(engine: Engine) -> None:
 
 
 def test_the_compute_identity_is_made_once(engine: Engine, requests: Requests) -> None:
-    """When it is asked for, with its role on the storage."""
+    """When it is asked for, with its roles on the storage and on the workspace."""
 
     def use(workspace: Workspace) -> dict[str, Any]:
         first, second = workspace.compute_identity, workspace.compute_identity
@@ -463,12 +467,16 @@ def test_the_compute_identity_is_made_once(engine: Engine, requests: Requests) -
     assert outputs["identity"].endswith("/userAssignedIdentities/pets-compute-test-afceioluer")
     assert outputs["principal"] == "principal of pets-compute-test-afceioluer"
     assert outputs["client"] == "client of pets-compute-test-afceioluer"
-    granted = get_inputs(engine, "pets-compute-identity-storage-storage-blob-data-contributor")
-    assert (granted["scope"], granted["principalId"]) == (outputs["storage_account_id"], outputs["principal"])
+    for name, scope in (
+        ("pets-compute-identity-storage-storage-blob-data-contributor", outputs["storage_account_id"]),
+        ("pets-compute-identity-workspace-azure-machine-learning-workspace-connection-secrets-reader", outputs["id"]),
+    ):
+        granted = get_inputs(engine, name)
+        assert (granted["scope"], granted["principalId"]) == (scope, outputs["principal"])
 
 
-def test_whoever_uses_the_compute_identity_waits_for_its_role(engine: Engine) -> None:
-    """A job would start without its data."""
+def test_whoever_uses_the_compute_identity_waits_for_its_roles(engine: Engine) -> None:
+    """A job would start without its data, or its secrets."""
     found: set[str] = set()
 
     async def look(workspace: Workspace) -> bool:
@@ -478,7 +486,11 @@ def test_whoever_uses_the_compute_identity_waits_for_its_role(engine: Engine) ->
 
     make(engine, lambda workspace: {"done": look(workspace)})
 
-    assert found == {"pets-compute-identity", "pets-compute-identity-storage-storage-blob-data-contributor"}
+    assert found >= {
+        "pets-compute-identity",
+        "pets-compute-identity-storage-storage-blob-data-contributor",
+        "pets-compute-identity-workspace-azure-machine-learning-workspace-connection-secrets-reader",
+    }
 
 
 def test_the_configuration_is_written(engine: Engine, tmp_path: pathlib.Path) -> None:
@@ -521,6 +533,7 @@ def test_an_existing_workspace_is_attached_to(engine: Engine) -> None:
         "mine",
         "mine-compute-identity",
         "mine-compute-identity-storage-storage-blob-data-contributor",
+        "mine-compute-identity-workspace-azure-machine-learning-workspace-connection-secrets-reader",
     ]
     assert outputs == {
         "id": EXISTING,

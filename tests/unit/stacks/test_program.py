@@ -17,6 +17,11 @@ from tests.unit.components.engine import Engine
 
 EXPORTS = ["attempt", "fingerprint", "imageRef", "metrics", "outputsPath", "portalUrl", "runId", "status"]
 
+SECRETS_READER = (
+    "authorization:RoleAssignment training-compute-identity-workspace-"
+    "azure-machine-learning-workspace-connection-secrets-reader"
+)
+
 
 def run_program(engine: Engine, folder: pathlib.Path, stack: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Runs the program on a stack's configuration; returns what it exports."""
@@ -69,6 +74,7 @@ WORKSPACE = {
     "Workspace training",
     "applicationinsights:Component training-insights",
     "authorization:RoleAssignment training-compute-identity-storage-storage-blob-data-contributor",
+    SECRETS_READER,
     "authorization:RoleAssignment training-compute-pull",
     "authorization:RoleAssignment training-contributor-deployer-storage-storage-blob-data-contributor",
     "authorization:RoleAssignment training-contributor-deployer-workspace-azureml-data-scientist",
@@ -165,6 +171,7 @@ def test_a_workspace_that_exists_is_attached_to(
         "TrainingImage fastai",
         "Workspace training",
         "authorization:RoleAssignment training-compute-identity-storage-storage-blob-data-contributor",
+        SECRETS_READER,
         "docker-build:index:Image fastai",
         "machinelearningservices:Compute gpu-cluster-cluster",
         "machinelearningservices:EnvironmentVersion fastai-environment",
