@@ -146,7 +146,8 @@ def open_place(folder: pathlib.Path) -> Iterator[LearningPlace]:
         )
         client.make(place.workspace_id, workspaces.build_body(parts))
         identity = {"type": "UserAssigned", "userAssignedIdentities": {parts.identity: {}}}
-        cluster = workspaces.build_cluster(most=4, vmSize="STANDARD_DS3_V2")
+        # Only machines of low priority are ever taken away.
+        cluster = workspaces.build_cluster(most=4, vmSize="STANDARD_DS3_V2", vmPriority="LowPriority")
         client.make(place.compute_id, {**cluster, "identity": identity})
         arm_client.assign(cloud, running.owner, workspaces.BLOB_CONTRIBUTOR, parts.storage)
         make_python_image()
