@@ -30,7 +30,7 @@ CLUSTER = "small"
 PYTHON_IMAGE = "localhost/aml-infra/tests-python:2"
 """Has Python, with which a job can ask for what is there by HTTPS only."""
 
-_DOCKERFILE = b"""\
+DOCKERFILE = """\
 FROM debian:bookworm-slim
 RUN apt-get update && apt-get install --yes --no-install-recommends python3 ca-certificates
 """
@@ -159,6 +159,7 @@ def make_python_image() -> None:
     client = open_docker()
     if not client.images(PYTHON_IMAGE):
         said = [
-            str(line) for line in client.build(fileobj=io.BytesIO(_DOCKERFILE), tag=PYTHON_IMAGE, rm=True, decode=True)
+            str(line)
+            for line in client.build(fileobj=io.BytesIO(DOCKERFILE.encode()), tag=PYTHON_IMAGE, rm=True, decode=True)
         ]
         assert client.images(PYTHON_IMAGE), "\n".join(said)

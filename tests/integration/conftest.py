@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import socket
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -12,6 +13,9 @@ from tests.azure import server
 from tests.docker_daemon import open_docker
 from tests.integration import clones
 from tests.integration.projects import JOB_PROGRAM, Project
+from tests.local_registry import LocalRegistry, open_registry
+
+PASSWORD = "sesame-open-4712"  # noqa: S105 - of a registry that lives as long as a test
 
 
 @pytest.fixture
@@ -67,3 +71,19 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Azure]:
     with server.open_azure(tmp_path_factory.mktemp("azure")) as running:
         clones.prepare(running)
         yield running
+
+
+@pytest.fixture
+def registry(tmp_path: pathlib.Path) -> Iterator[LocalRegistry]:
+    """A registry with accounts on this machine."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (tmp_path / "registry").mkdir()
+    with open_registry(tmp_path / "registry", PASSWORD, port) as running:
+        yield running
+        client = open_docker()
+        for image in client.images():
+            for tag in image["RepoTags"] or ():
+                if tag.startswith(running.address):
+                    client.remove_image(tag, force=True)

@@ -6,20 +6,13 @@ import json
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
-from collections.abc import Iterator
-
-import pytest
 
 from tests.azure.server import Azure
-from tests.docker_daemon import open_docker
 from tests.integration.clones import BASE_IMAGE, AzureClone
 from tests.integration.projects import ROOT
 from tests.integration.test_training_image import PYTHON_IMAGE
-from tests.local_registry import USER, LocalRegistry, open_registry
-
-PASSWORD = "sesame-open-4712"  # noqa: S105 - of a registry that lives as long as these tests
+from tests.local_registry import USER, LocalRegistry
 
 
 class ReuseClone(AzureClone):
@@ -64,22 +57,6 @@ def test_another_repository_composes_the_components(
     assert "team:index:Platform$aml-infra:index:GpuCluster" in found
 
 
-@pytest.fixture
-def registry(tmp_path: pathlib.Path) -> Iterator[LocalRegistry]:
-    """A registry with accounts on this machine."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    (tmp_path / "registry").mkdir()
-    with open_registry(tmp_path / "registry", PASSWORD, port) as running:
-        yield running
-        client = open_docker()
-        for image in client.images():
-            for tag in image["RepoTags"] or ():
-                if tag.startswith(running.address):
-                    client.remove_image(tag, force=True)
-
-
 def test_an_image_built_here_is_an_environment_there(
     tmp_path: pathlib.Path, azure: Azure, azure_plugins: pathlib.Path, registry: LocalRegistry
 ) -> None:
@@ -98,7 +75,7 @@ def test_an_image_built_here_is_an_environment_there(
     account = {"server": registry.address, "username": USER}
     for name, value in account.items():
         clone.pulumi("config", "set", "--path", f"aml-infra:image.registry.{name}", value)
-    clone.pulumi("config", "set", "--path", "--secret", "aml-infra:image.registry.password", PASSWORD)
+    clone.pulumi("config", "set", "--path", "--secret", "aml-infra:image.registry.password", registry.password)
 
     log = clone.up()
     outputs = clone.outputs()
@@ -113,6 +90,6 @@ def test_an_image_built_here_is_an_environment_there(
 
     assert environment is not None
     assert environment.properties["image"] == outputs["imageRef"] == f"{registry.address}/fastai@{digest}"
-    assert connection.secrets["credentials"] == {"username": USER, "password": PASSWORD}
-    assert PASSWORD not in log + state + json.dumps(connection.body)
+    assert connection.secrets["credentials"] == {"username": USER, "password": registry.password}
+    assert registry.password not in log + state + json.dumps(connection.body)
     assert again == {}
