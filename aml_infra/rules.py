@@ -20,6 +20,8 @@ MAX_GPUS = 64
 MAX_WORKERS = 1024
 MAX_RETRIES = 100
 MAX_TIMEOUT_MINUTES = 60 * 24 * 30
+INPUT_MODES = ("mount", "download")
+INPUT_TYPES = ("folder", "file")
 ON_DESTROY = ("cancel", "retain")
 ON_INTERRUPT = ("detach", "cancel")
 MIN_MEMORY_GB = 0.006
@@ -147,7 +149,7 @@ def find_parameter_problems(parameters: Mapping[str, object]) -> list[Problem]:
 
 
 def find_input_problems(inputs: Mapping[str, RunInput]) -> list[Problem]:
-    """Problems of inputs: names that are no variable's, and URIs without a version."""
+    """Problems of inputs: names that are no variable's, URIs without a version, and what is no choice."""
     problems = []
     for name, given in inputs.items():
         path = f"inputs[{name!r}]"
@@ -167,7 +169,29 @@ def find_input_problems(inputs: Mapping[str, RunInput]) -> list[Problem]:
                     "changed; give DataInput(path, version=...), such as a date or an ETag",
                 )
             )
+        problems += [
+            Problem(f"{path}.{what}", f"is {choice!r}; allowed are {', '.join(allowed)}")
+            for what, choice, allowed in (("type", given.type, INPUT_TYPES), ("mode", given.mode, INPUT_MODES))
+            if choice not in allowed
+        ]
+        if given.is_local and given.type == "file":
+            problems.append(
+                Problem(
+                    f"{path}.type",
+                    f"is 'file', but {given.path!r} is on this machine, and says itself what it is; leave it out",
+                )
+            )
     return problems
+
+
+def find_mount_problems(inputs: Mapping[str, RunInput]) -> list[Problem]:
+    """Inputs that only Azure Machine Learning can bring to a run, for who is not it."""
+    fix = "run the job on a GpuCluster, or give a path of this machine, or a URI that the command itself reads"
+    return [
+        Problem(f"inputs[{name!r}]", f"is {given.path!r}, which only Azure Machine Learning can mount; {fix}")
+        for name, given in inputs.items()
+        if given.path.lower().startswith("azureml:")
+    ]
 
 
 def find_distribution_problems(workers: float) -> list[Problem]:

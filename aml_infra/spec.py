@@ -56,10 +56,14 @@ class RunInput:
     Attributes:
         path: an absolute path on this machine; or a URI, which only the run itself, or its service, can read.
         version: what the data is: the digest of its content where it is on this machine, else the user's word for it.
+        type: of a URI, what is there: ``folder`` or ``file``.
+        mode: how a service that does so brings the data to the run: ``mount``, or ``download`` before it starts.
     """
 
     path: str
     version: str
+    type: str = "folder"
+    mode: str = "mount"
 
     @property
     def is_local(self) -> bool:
@@ -68,7 +72,7 @@ class RunInput:
 
     @property
     def identity(self) -> str:
-        """What the fingerprint has of it: of local data only the content, wherever it lies."""
+        """What the fingerprint has of it: of local data only the content, wherever it lies and however it comes."""
         return self.version if self.is_local else f"{self.path} {self.version}"
 
 

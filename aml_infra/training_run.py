@@ -38,12 +38,18 @@ class DataInput:
 
     Attributes:
         path: a folder or a file of this machine (a relative path is taken from the program's working folder), which is
-            mounted read-only and counts by its content; or a URI, which is handed to the command as it is.
+            mounted read-only and counts by its content; or a URI. Azure Machine Learning mounts what it can: datastores
+            and data assets (``azureml:...``) and Azure's storage; any other URI is handed to the command as it is.
         version: of a URI: what tells one content from another, such as a date or an ETag. Not given for a path.
+        type: of a URI, what is there: ``folder`` (default) or ``file``. Not given for a path.
+        mode: how Azure Machine Learning brings it to the run: ``mount`` (default), where files come as they are read,
+            or ``download``, before the run starts. It is no part of the fingerprint, and neither is the type.
     """
 
     path: pulumi.Input[str | os.PathLike[str]]
     version: pulumi.Input[str] | None = None
+    type: pulumi.Input[str] = "folder"
+    mode: pulumi.Input[str] = "mount"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -212,8 +218,15 @@ class TrainingRun(pulumi.CustomResource):
 
 def _build_input(given: DataInput | pulumi.Input[str | os.PathLike[str]]) -> dict[str, Any]:
     data = given if isinstance(given, DataInput) else DataInput(given)
-    path = pulumi.Output.from_input(data.path).apply(_make_absolute)
-    return {"path": path} if data.version is None else {"path": path, "version": data.version}
+    built: dict[str, Any] = {"path": pulumi.Output.from_input(data.path).apply(_make_absolute)}
+    if data.version is not None:
+        built["version"] = data.version
+    # Defaults are the plugin's.
+    if data.type != "folder":
+        built["type"] = data.type
+    if data.mode != "mount":
+        built["mode"] = data.mode
+    return built
 
 
 def _make_absolute(path: Any) -> str:

@@ -127,6 +127,8 @@ class InputSection(Section):
 
     path: str
     version: str | None = None
+    type: Literal["folder", "file"] = "folder"
+    mode: Literal["mount", "download"] = "mount"
 
 
 class DistributionSection(Section):
@@ -141,7 +143,7 @@ def _read_input(value: object) -> object:
         return {"path": value}
     if isinstance(value, dict):
         return value
-    raise pydantic_core.PydanticCustomError("input", "give a path or a URI, or a map of path and version")
+    raise pydantic_core.PydanticCustomError("input", "give a path or a URI, or a map of path, version, type and mode")
 
 
 def _read_parameter(value: object) -> object:

@@ -194,7 +194,10 @@ def build_train_args(
     }
     values["inputs"] = {
         name: aml_infra.DataInput(
-            given.path if spec.is_uri(given.path) else paths.locate(given.path) or "", given.version
+            given.path if spec.is_uri(given.path) else paths.locate(given.path) or "",
+            given.version,
+            given.type,
+            given.mode,
         )
         for name, given in section.inputs.items()
     }

@@ -49,6 +49,7 @@ ENVIRONMENT = "aml-infra"
 _ASSET = re.compile(r"azureml:(?P<name>[A-Za-z0-9][\w.-]*):(?P<version>[\w.-]+)")
 _ENVIRONMENT_ID = re.compile(r"/subscriptions/.+/environments/[^/]+/versions/[^/]+", re.IGNORECASE)
 _MOUNTABLE = re.compile(r"(azureml|abfss?|wasbs?|adl):|https://[^/]+\.(blob|dfs)\.core\.", re.IGNORECASE)
+_MODES = {"mount": "ReadOnlyMount", "download": "Download"}
 _VERSION_DIGITS = 12
 
 
@@ -158,13 +159,14 @@ def locate_data(given: RunInput) -> str:
 
 
 def _build_input(given: RunInput) -> dict[str, Any]:
+    mode = _MODES[given.mode]
     if given.is_local:
         uri = f"azureml://datastores/{DATASTORE}/paths/{locate_data(given)}/"
-        return {"jobInputType": "uri_folder", "uri": uri, "mode": "ReadOnlyMount"}
+        return {"jobInputType": "uri_folder", "uri": uri, "mode": mode}
     if not _MOUNTABLE.match(given.path):
         # What the service cannot read is for the command to read.
         return {"jobInputType": "literal", "value": given.path}
-    return {"jobInputType": "uri_folder", "uri": given.path, "mode": "ReadOnlyMount"}
+    return {"jobInputType": f"uri_{given.type}", "uri": given.path, "mode": mode}
 
 
 def complete(request: Mapping[str, Any], token: str, *, start: str = "") -> dict[str, Any]:

@@ -147,7 +147,12 @@ class TrainingJobArgs:
         for name, given in self.inputs.items():
             data = given if isinstance(given, DataInput) else DataInput(given)
             if isinstance(data.path, (str, os.PathLike)) and not isinstance(data.version, pulumi.Output):
-                found = RunInput(path=os.fspath(data.path), version=str(data.version or ""))
+                found = RunInput(
+                    path=os.fspath(data.path),
+                    version=str(data.version or ""),
+                    type=data.type if isinstance(data.type, str) else "folder",
+                    mode=data.mode if isinstance(data.mode, str) else "mount",
+                )
                 inputs[name] = found
                 problems += rules.find_input_problems({name: found})
                 if found.is_local and found.path.strip() and not os.path.exists(found.path):

@@ -54,10 +54,13 @@ DEFAULTS = {
 }
 """What is the same as leaving the property out."""
 
+INPUT_DEFAULTS = {"type": "folder", "mode": "mount"}
+"""Likewise, of each of ``inputs``: how data comes to a run, which the next attempt uses."""
+
 DIGESTS = {"sourceDigest": "sourceFiles", "inputDigests": "inputFiles"}
 """What decides whether files are the same, and the summary that says which are not."""
 
-# Not compared: ``source`` and ``inputs`` (paths of this machine), ``image`` (the name of what ``imageIdentity``
+# Not compared: ``source`` and the paths in ``inputs`` (of this machine), ``image`` (the name of what ``imageIdentity``
 # identifies), ``imageParts`` (what that is made of), ``allowSecrets`` (what it lets in is in ``sourceFiles``).
 
 HIDDEN = "[secret]"
@@ -101,6 +104,7 @@ def compare(old_inputs: Mapping[str, Any], new_inputs: Mapping[str, Any], old_st
         if old.get(key, DEFAULTS.get(key)) == new.get(key, DEFAULTS.get(key)):
             continue
         changes |= _compare_values(key, old.get(key), new.get(key), replaces=False)
+    changes |= _compare_inputs(old.get("inputs"), new.get("inputs"))
     if "imageIdentity" in changes:
         changes |= _compare_values("imageParts", old.get("imageParts"), new.get("imageParts"), replaces=True)
     for digest, files in DIGESTS.items():
@@ -110,6 +114,22 @@ def compare(old_inputs: Mapping[str, Any], new_inputs: Mapping[str, Any], old_st
     if not changes and old_status != Status.COMPLETED.value:
         # A run that did not succeed is tried again, or joined, by the next `up`.
         changes["status"] = Change(Kind.UPDATE, replaces=False, of_input=False)
+    return changes
+
+
+def _compare_inputs(old: Any, new: Any) -> dict[str, Change]:
+    """Of inputs that were there and still are, how they come; what is in them, their digests say."""
+    changes: dict[str, Change] = {}
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return changes
+    for name in sorted(old.keys() & new.keys()):
+        before, after = old[name], new[name]
+        if not isinstance(before, dict) or not isinstance(after, dict):
+            continue
+        for key, default in INPUT_DEFAULTS.items():
+            if before.get(key, default) != after.get(key, default):
+                path = _join_path(_join_path("inputs", name), key)
+                changes |= _compare_values(path, before.get(key), after.get(key), replaces=False)
     return changes
 
 

@@ -55,7 +55,12 @@ def build_inputs(spec: Mapping[str, Any]) -> dict[str, Any]:
         },
         "parameters": dict(spec["parameters"]),
         "inputs": {
-            name: {"path": given.path} if given.is_local else {"path": given.path, "version": given.version}
+            name: {
+                "path": given.path,
+                **({} if given.is_local else {"version": given.version}),
+                **({"type": given.type} if given.type != "folder" else {}),
+                **({"mode": given.mode} if given.mode != "mount" else {}),
+            }
             for name, given in inputs.items()
         },
         "inputDigests": {name: given.identity for name, given in inputs.items()},

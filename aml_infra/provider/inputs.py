@@ -181,10 +181,11 @@ def _add_inputs(values: dict[str, Any]) -> list[Problem]:
         if wire.has_unknown(given):
             continue
         path, version = given["path"], given.get("version") or ""
-        found = rules.find_input_problems({name: RunInput(path=path, version=version)})
+        data = _read_input(given, version)
+        found = rules.find_input_problems({name: data})
         if not found and specs.is_uri(path):
             # With the place: version 3 of one thing is not version 3 of another.
-            digests[name], files[name] = RunInput(path=path, version=version).identity, {path: version}
+            digests[name], files[name] = data.identity, {path: version}
         elif not found:
             if version:
                 found.append(
@@ -235,9 +236,15 @@ def _read_demand(values: Mapping[str, Any]) -> Demand:
         workers=_read_whole((_read_known(values, "distribution") or {}).get("workers", 1)),
         inputs={
             # Only of a URI there is one that was given.
-            name: RunInput(path=given["path"], version=given.get("version") or digests.get(name, ""))
+            name: _read_input(given, given.get("version") or digests.get(name, ""))
             for name, given in (_read_known(values, "inputs") or {}).items()
         },
+    )
+
+
+def _read_input(given: Mapping[str, Any], version: str) -> RunInput:
+    return RunInput(
+        path=given["path"], version=version, type=given.get("type") or "folder", mode=given.get("mode") or "mount"
     )
 
 

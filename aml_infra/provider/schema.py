@@ -21,7 +21,12 @@ _TYPES: dict[str, dict[str, Any]] = {
     _DATA_INPUT: {
         "type": "object",
         "description": "A folder or file of this machine, which counts by its content; or a URI with its version.",
-        "properties": {"path": _TEXT, "version": _TEXT},
+        "properties": {
+            "path": _TEXT,
+            "version": _TEXT,
+            "type": {**_TEXT, "description": "Of a URI: folder (default) or file."},
+            "mode": {**_TEXT, "description": "How a service brings it to the run: mount (default) or download."},
+        },
         "required": ["path"],
     },
     _DISTRIBUTION: {

@@ -47,9 +47,9 @@ def _is_input(value: Any) -> bool:
         return True
     return (
         isinstance(value, dict)
-        and {"path"} <= value.keys() <= {"path", "version"}
+        and {"path"} <= value.keys() <= {"path", "version", "type", "mode"}
         and _is_text(value["path"])
-        and (value.get("version") is None or _is_text(value["version"]))
+        and all(value.get(key) is None or _is_text(value[key]) for key in ("version", "type", "mode"))
     )
 
 
@@ -73,7 +73,7 @@ SHAPES: dict[str, Shape] = {
     "backendOptions": _TEXT_MAP,
     "environmentVariables": _TEXT_MAP,
     "parameters": Shape("a map of texts, numbers and truth values", _is_map_of(_is_parameter)),
-    "inputs": Shape("a map of DataInput(path, version)", _is_map_of(_is_input)),
+    "inputs": Shape("a map of DataInput(path, version, type, mode)", _is_map_of(_is_input)),
     "distribution": Shape("Distribution(workers)", _is_distribution),
     "triggers": _TEXT_MAP,
     "cpus": _NUMBER,

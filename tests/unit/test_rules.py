@@ -223,10 +223,46 @@ def test_bad_inputs_are_named(name: str, path: str, told: str) -> None:
 
 
 def test_good_inputs_pass() -> None:
-    """A path, and a URI with its version."""
-    inputs = {"a": RunInput(path="/data", version=""), "b": RunInput(path="s3://bucket/x", version="2026-01-01")}
+    """A path, and a URI with its version; what a URI is of; how either comes."""
+    inputs = {
+        "a": RunInput(path="/data", version="", mode="download"),
+        "b": RunInput(path="s3://bucket/x", version="2026-01-01", type="file"),
+    }
 
     assert rules.find_input_problems(inputs) == []
+
+
+def test_how_data_comes_is_a_choice() -> None:
+    """A path of this machine says itself what it is."""
+    inputs = {
+        "a": RunInput(path="/data", version="", type="file"),
+        "b": RunInput(path="s3://bucket/x", version="1", type="table", mode="stream"),
+    }
+
+    assert tell(rules.find_input_problems(inputs)) == [
+        "inputs['a'].type: is 'file', but '/data' is on this machine, and says itself what it is; leave it out",
+        "inputs['b'].type: is 'table'; allowed are folder, file",
+        "inputs['b'].mode: is 'stream'; allowed are mount, download",
+    ]
+
+
+def test_what_only_azure_can_mount_is_named() -> None:
+    """Other URIs are for the command to read."""
+    paths = {
+        "asset": "azureml:pets:1",
+        "store": "AzureML://datastores/lake/paths/pets",
+        "far": "s3://x",
+        "near": "/data",
+    }
+    inputs = {name: RunInput(path=path, version="1") for name, path in paths.items()}
+
+    problems = rules.find_mount_problems(inputs)
+
+    assert [problem.path for problem in problems] == ["inputs['asset']", "inputs['store']"]
+    assert problems[0].message == (
+        "is 'azureml:pets:1', which only Azure Machine Learning can mount; run the job on a GpuCluster, or give a path "
+        "of this machine, or a URI that the command itself reads"
+    )
 
 
 @pytest.mark.parametrize(

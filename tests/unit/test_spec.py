@@ -81,6 +81,11 @@ def test_fingerprint_changes_with_what_can_change_the_result(change: dict[str, o
         {"secrets": {"TOKEN": "another"}},
         {"inputs": {**FULL.inputs, "pets": RunInput(path="/home/me/pets", version="d" * 64)}},
         {"inputs": dict(sorted(FULL.inputs.items(), reverse=True))},
+        {
+            "inputs": {
+                name: dataclasses.replace(given, type="file", mode="download") for name, given in FULL.inputs.items()
+            }
+        },
     ],
 )
 def test_fingerprint_ignores_what_cannot(change: dict[str, object]) -> None:

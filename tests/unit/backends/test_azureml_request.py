@@ -121,6 +121,26 @@ def test_inputs_are_mounted_or_handed_on() -> None:
     assert exports
 
 
+def test_how_inputs_come_is_as_asked() -> None:
+    """A file or a folder, mounted or downloaded; data of this machine is in a folder in any case."""
+    inputs = {
+        "images": RunInput(path="/data/images", version="cd" * 32, mode="download"),
+        "table": RunInput(path="azureml:table:3", version="3", type="file"),
+        "lake": RunInput(path="azureml:lake:1", version="1", mode="download"),
+        "far": RunInput(path="s3://bucket/x", version="1", type="file", mode="download"),
+    }
+
+    job = azureml_request.build_request(PLACE, build_spec(inputs=inputs), 1)["job"]["body"]["properties"]
+
+    told = {name: (given["jobInputType"], given.get("mode")) for name, given in job["inputs"].items()}
+    assert told == {
+        "images": ("uri_folder", "Download"),
+        "table": ("uri_file", "ReadOnlyMount"),
+        "lake": ("uri_folder", "Download"),
+        "far": ("literal", None),
+    }
+
+
 def test_words_reach_the_program_as_they_are() -> None:
     """Whatever a shell would make of them."""
     words = ("python", "-c", "print('a b')", "$HOME", "`id`", "a;b", "")

@@ -123,6 +123,10 @@ def test_every_property_is_compared_or_known_not_to_be() -> None:
         ({"imageParts": {"Dockerfile": "1"}}, {"imageParts": {"Dockerfile": "2"}}),
         ({"allowSecrets": ["*.pem"]}, {}),
         ({"inputs": {"pets": {"path": "/a"}}}, {"inputs": {"pets": {"path": "/b"}}}),
+        ({"inputs": {"pets": {"path": "/a"}}}, {"inputs": {"pets": {"path": "/a", "type": "folder", "mode": "mount"}}}),
+        ({"inputs": {"pets": {"path": "/a"}}}, {"inputs": UNKNOWN}),
+        ({"inputs": {"pets": {"path": "/a", "mode": "download"}}}, {"inputs": {"pets": UNKNOWN}}),
+        ({"inputs": {"pets": {"path": "/a", "mode": "download"}}}, {"inputs": {"cats": {"path": "/a"}}}),
     ],
 )
 def test_what_is_the_same_run_has_no_diff(old: dict[str, Any], new: dict[str, Any]) -> None:
@@ -246,6 +250,17 @@ def test_an_input_that_is_new_is_named() -> None:
 
     assert compare({}, one) == {"inputFiles": Change(Kind.ADD, replaces=True)}
     assert compare(one, two) == {'inputFiles["b"]': Change(Kind.ADD, replaces=True)}
+
+
+def test_how_data_comes_is_changed_in_place() -> None:
+    """The next attempt uses it."""
+    old = {"inputs": {"pets": {"path": "azureml:pets:1", "version": "1", "mode": "download"}}}
+    new = {"inputs": {"pets": {"path": "azureml:pets:1", "version": "1", "type": "file"}}}
+
+    assert compare(old, new) == {
+        'inputs["pets"]["type"]': Change(Kind.ADD, replaces=False),
+        'inputs["pets"]["mode"]': Change(Kind.DELETE, replaces=False),
+    }
 
 
 def test_an_input_whose_summary_is_the_same_counts_by_its_digest() -> None:

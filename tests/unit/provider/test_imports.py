@@ -51,6 +51,8 @@ def describe(values: Mapping[str, Any]) -> dict[str, Any]:
         {"parameters": {"lr": 0.01, "epochs": 3, "fast": True, "name": "x", "empty": ""}},
         {"inputs": {"pets": {"path": "PETS"}, "file": {"path": "PETS/file"}}},
         {"inputs": {"labels": {"path": "s3://bucket/labels.csv", "version": "3"}}},
+        {"inputs": {"pets": {"path": "PETS", "mode": "download"}}},
+        {"inputs": {"labels": {"path": "azureml:labels:3", "version": "3", "type": "file", "mode": "mount"}}},
         {"command": ["python", "${{inputs.pets}}"], "inputs": {"pets": {"path": "PETS"}}},
         {"distribution": {"workers": 2}},
         {"distribution": {"workers": 1}},

@@ -310,6 +310,23 @@ def test_data_elsewhere_is_identified_by_its_version(given: dict[str, Any]) -> N
     assert spec.inputs == {"labels": RunInput(path="s3://bucket/labels.csv", version="3")}
 
 
+def test_how_data_comes_is_no_other_run(given: dict[str, Any]) -> None:
+    """The content is the same; the next attempt uses it, and a run that completed stays what it is."""
+    place = {"path": "azureml:labels:3", "version": "3"}
+    other = {**place, "type": "file", "mode": "download"}
+    before, after = ({**given, "inputs": {"labels": data}} for data in (place, other))
+
+    changes = diff.compare(
+        inputs.check(before, open_fake).values, inputs.check(after, open_fake).values, Status.COMPLETED.value
+    )
+
+    spec = make_spec(after)
+    assert spec.inputs == {"labels": RunInput(path="azureml:labels:3", version="3", type="file", mode="download")}
+    assert spec.fingerprint == make_spec(before).fingerprint
+    assert list(changes) == ['inputs["labels"]["type"]', 'inputs["labels"]["mode"]']
+    assert not any(found.replaces for found in changes.values())
+
+
 @pytest.mark.parametrize("change", [{"version": "4"}, {"path": "s3://bucket/other.csv"}])
 def test_data_elsewhere_that_changed_makes_another_run(given: dict[str, Any], change: dict[str, str]) -> None:
     """Its version, or its place: version 3 of one thing is not version 3 of another; the diff sees either."""
@@ -332,9 +349,27 @@ def test_data_elsewhere_that_changed_makes_another_run(given: dict[str, Any], ch
         ("pets", {"path": " "}, "inputs['pets']", "is empty"),
         ("pets", {"path": "s3://bucket/x"}, "inputs['pets']", "is the URI 's3://bucket/x' without a version"),
         ("pets", {"path": "PETS", "version": "3"}, "inputs['pets'].version", "is '3', but 'PETS' is on this machine"),
+        (
+            "pets",
+            {"path": "PETS", "type": "file"},
+            "inputs['pets'].type",
+            "is on this machine, and says itself what it is",
+        ),
+        (
+            "pets",
+            {"path": "s3://x", "version": "1", "type": "table"},
+            "inputs['pets'].type",
+            "allowed are folder, file",
+        ),
+        (
+            "pets",
+            {"path": "s3://x", "version": "1", "mode": "copy"},
+            "inputs['pets'].mode",
+            "allowed are mount, download",
+        ),
         ("my-pets", {"path": "PETS"}, "inputs['my-pets']", "is not a name for an input"),
-        ("pets", {"path": 3.0}, "inputs", "is a dict that does not fit; give a map of DataInput(path, version)"),
-        ("pets", "PETS", "inputs", "is a dict that does not fit; give a map of DataInput(path, version)"),
+        ("pets", {"path": 3.0}, "inputs", "is a dict that does not fit; give a map of DataInput(path, version, "),
+        ("pets", "PETS", "inputs", "is a dict that does not fit; give a map of DataInput(path, version, "),
     ],
 )
 def test_bad_inputs_are_named(

@@ -18,10 +18,11 @@ EXAMPLES: dict[str, list[Any]] = {
     "text": ["", "a"],
     "True or False": [True, False],
     "a map of texts, numbers and truth values": [{}, {"a": 1, "b": 0.5, "c": True, "d": "x", "e": UNKNOWN}],
-    "a map of DataInput(path, version)": [
+    "a map of DataInput(path, version, type, mode)": [
         {},
         {"a": {"path": "/a"}, "b": {"path": UNKNOWN, "version": UNKNOWN}, "c": UNKNOWN},
         {"a": {"path": "/a", "version": None}},
+        {"a": {"path": "s3://a", "version": "1", "type": "file", "mode": UNKNOWN}},
     ],
     "Distribution(workers)": [{"workers": 2}, {"workers": UNKNOWN}],
 }
@@ -32,7 +33,7 @@ ODD: dict[str, list[Any]] = {
     "text": [1, True, ["a"], {"a": "b"}],
     "True or False": ["true", 1, 0.0, [True]],
     "a map of texts, numbers and truth values": ["a", [1], {"a": None}, {"a": [1]}, {"a": {}}],
-    "a map of DataInput(path, version)": [
+    "a map of DataInput(path, version, type, mode)": [
         "/a",
         ["/a"],
         {"a": "/a"},
@@ -40,6 +41,8 @@ ODD: dict[str, list[Any]] = {
         {"a": {"version": "1"}},
         {"a": {"path": 1}},
         {"a": {"path": "/a", "version": 1}},
+        {"a": {"path": "/a", "type": 1}},
+        {"a": {"path": "/a", "mode": ["mount"]}},
         {"a": {"path": "/a", "sauce": "x"}},
     ],
     "Distribution(workers)": [2, {}, {"workers": "2"}, {"workers": True}, {"workers": 2, "kind": "mpi"}],

@@ -235,6 +235,7 @@ def test_inputs_are_paths_from_the_project_or_uris(
     (project_folder / "data").mkdir()
     uri = "https://example.com/table.csv"
     given = {"digits": "data", "same": {"path": "data"}, "table": {"path": uri, "version": "2026-01-01"}}
+    given["file"] = {"path": uri, "version": "1", "type": "file", "mode": "download"}
 
     train = build(engine, settings, {"train": {**TRAIN, "inputs": given}}).train
 
@@ -242,6 +243,7 @@ def test_inputs_are_paths_from_the_project_or_uris(
         "digits": DataInput(str(project_folder / "data")),
         "same": DataInput(str(project_folder / "data")),
         "table": DataInput(uri, "2026-01-01"),
+        "file": DataInput(uri, "1", type="file", mode="download"),
     }
 
 
@@ -322,8 +324,12 @@ def test_secure_values_without_a_place_for_them_are_refused(engine: Engine, sett
         ({"parameters": {"lr": [1]}}, "p:train.parameters.lr: is [1]; allowed are text, numbers, true and false"),
         ({"parameters": {"lr": None}}, "p:train.parameters.lr: is None; allowed are text, numbers, true and false"),
         ({"parameters": {"a b": 1}}, "p:train.parameters['a b']: is not a name for a parameter; allowed are letters"),
-        ({"inputs": {"data": 4}}, "p:train.inputs.data: is 4; give a path or a URI, or a map of path and version"),
+        ({"inputs": {"data": 4}}, "p:train.inputs.data: is 4; give a path or a URI, or a map of path, version"),
         ({"inputs": {"data": {"version": "1"}}}, "p:train.inputs.data.path: is missing; it has no default"),
+        (
+            {"inputs": {"data": {"path": "code", "mode": "copy"}}},
+            "p:train.inputs.data.mode: is 'copy'; should be 'mount' or 'download'",
+        ),
         ({"inputs": {"data": {"path": "code", "versoin": "1"}}}, "p:train.inputs.data.versoin: is not a setting; did"),
         ({"inputs": {"data": "s3://b/x"}}, "p:train.inputs['data']: is the URI 's3://b/x' without a version"),
         ({"inputs": {"data": ""}}, "p:train.inputs['data']: is empty; give the path of a folder"),
