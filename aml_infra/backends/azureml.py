@@ -402,9 +402,10 @@ class _Phases:
     def _explain(self) -> str:
         """What keeps nodes from coming, in the service's words."""
         nodes = ((self._service.get_compute() or {}).get("properties") or {}).get("properties") or {}
-        errors = [f"{each['error']['code']}: {each['error']['message']}" for each in nodes.get("errors") or ()]
-        if errors:
-            return f"; Azure says {'; '.join(errors)}"
+        said = [f"{each['error']['code']}: {each['error']['message']}" for each in nodes.get("errors") or ()]
+        said += filter(None, [self._service.explain_queue(self._name)])
+        if said:
+            return f"; Azure says: {' '.join(said)}"
         most = (nodes.get("scaleSettings") or {}).get("maxNodeCount")
         return f"; the cluster has {nodes.get('currentNodeCount', 0)} of at most {most} nodes"
 

@@ -67,6 +67,11 @@ class WorkspaceService:
         """What run history has of a job: when it ran, and why it failed; empty while it has nothing."""
         return self._client.ask_learning("GET", f"{self._history}/runs/{_quote(name)}/details") or {}
 
+    def explain_queue(self, name: str) -> str:
+        """Why a job waits, in the service's words; empty where it does not say."""
+        found = self._client.ask_learning("GET", f"{self._history}/runs/{_quote(name)}") or {}
+        return str((found.get("queueingInfo") or {}).get("message") or "")
+
     def archive(self, name: str, experiment: str) -> None:
         """Takes a job out of the lists that people look at; it is still found by its name."""
         url = f"{self._history}/experiments/{_quote(experiment)}/runs/{_quote(name)}"

@@ -18,6 +18,7 @@ from aml_infra.backends.base import AlreadySubmitted, Status
 from aml_infra.errors import BackendUnavailable, InvalidInput, RunConflict, RunNotSubmitted
 from aml_infra.spec import Demand, RunInput
 from tests.azure.faults import Fault
+from tests.azure.services.machine_learning import quotas
 from tests.contract.conftest import Scene, Stage
 from tests.contract.learning_place import PYTHON_IMAGE
 
@@ -231,6 +232,26 @@ def test_what_the_service_does_is_told(azureml_stage: Stage, monkeypatch: pytest
     assert lines == ["one", "two"]
     assert any(each == f"run {scene.spec.run_id} waits for a node" for each in news), news
     assert any("still waits for a node (0:" in each and "of at most 4 nodes" in each for each in news)
+
+
+def test_a_quota_that_is_used_up_is_told(azureml_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not an endless queue without a word."""
+    monkeypatch.setattr(azureml, "NEWS_SECONDS", 0.3)
+    first, second = azureml_stage(lasting=True), azureml_stage()
+    assert first.learning is not None
+    next(first.backend.follow(first.submit()))
+    monkeypatch.setitem(first.learning.azure.cloud.quotas, ("westeurope", quotas.LOW_PRIORITY), 4)
+    news: list[str] = []
+
+    def tell(text: str) -> None:
+        news.append(text)
+        if "quota" in text:
+            first.backend.cancel(first.spec.run_id)
+
+    lines = list(second.backend.follow(second.submit(), tell))
+
+    assert lines == ["one", "two"]
+    assert any("still waits for a node" in each and "quota of 4 cores" in each for each in news), news
 
 
 def test_a_run_that_takes_too_long_is_timed_out(azureml_stage: Stage) -> None:
