@@ -17,9 +17,11 @@ from aml_infra.spec import Capacity, Demand, Resources, RunInput
 MAX_CPUS = 1024
 MAX_MEMORY_GB = 24 * 1024
 MAX_GPUS = 64
+MAX_PROCESSES_PER_WORKER = 64
 MAX_WORKERS = 1024
 MAX_RETRIES = 100
 MAX_TIMEOUT_MINUTES = 60 * 24 * 30
+FRAMEWORKS = ("pytorch", "tensorflow", "mpi")
 INPUT_MODES = ("mount", "download")
 INPUT_TYPES = ("folder", "file")
 ON_DESTROY = ("cancel", "retain")
@@ -27,7 +29,12 @@ ON_INTERRUPT = ("detach", "cancel")
 MIN_MEMORY_GB = 0.006
 """What the Docker Engine allows at the least (6 MB)."""
 
-RESERVED_VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT")
+RESERVED_VARIABLES = {
+    "pytorch": ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT"),
+    "tensorflow": ("TF_CONFIG",),
+    "mpi": tuple(f"OMPI_COMM_WORLD_{name}" for name in ("RANK", "SIZE", "LOCAL_RANK", "LOCAL_SIZE", "NODE_RANK")),
+}
+"""What tells the processes of a distribution who they are, by its framework."""
 
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PARAMETER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -103,7 +110,7 @@ def find_capacity_problems(demand: Demand, capacity: Capacity, owner: str) -> li
     return [problem for problem in problems if problem.path not in out_of_range]
 
 
-def find_environment_problems(environment: Mapping[str, str], workers: int = 1) -> list[Problem]:
+def find_environment_problems(environment: Mapping[str, str], demand: Demand) -> list[Problem]:
     """Problems of environment variables: names that no shell could set, or that the workers of a run are told by."""
     problems = [
         Problem(
@@ -118,11 +125,11 @@ def find_environment_problems(environment: Mapping[str, str], workers: int = 1) 
         for name, value in environment.items()
         if "\0" in value
     ]
-    if workers > 1:
+    if demand.workers > 1 or demand.processes_per_worker > 1:
         problems += [
             Problem(f"environment_variables[{name!r}]", "is set by distribution, for each worker; leave it out")
             for name in environment
-            if name in RESERVED_VARIABLES
+            if name in RESERVED_VARIABLES.get(demand.framework, ())
         ]
     return problems
 
@@ -184,21 +191,50 @@ def find_input_problems(inputs: Mapping[str, RunInput]) -> list[Problem]:
     return problems
 
 
-def find_mount_problems(inputs: Mapping[str, RunInput]) -> list[Problem]:
-    """Inputs that only Azure Machine Learning can bring to a run, for who is not it."""
+def find_service_problems(demand: Demand) -> list[Problem]:
+    """What is asked for that Azure Machine Learning does for a run, and Docker does not."""
     fix = "run the job on a GpuCluster, or give a path of this machine, or a URI that the command itself reads"
-    return [
+    problems = [
         Problem(f"inputs[{name!r}]", f"is {given.path!r}, which only Azure Machine Learning can mount; {fix}")
-        for name, given in inputs.items()
+        for name, given in demand.inputs.items()
         if given.path.lower().startswith("azureml:")
     ]
+    if demand.framework == "mpi":
+        fix = "use 'pytorch' or 'tensorflow', or run the job on a GpuCluster"
+        problems.append(Problem("distribution.framework", f"is 'mpi', and Docker starts nothing by MPI; {fix}"))
+    if demand.processes_per_worker > 1:
+        fix = "ask for more workers, or let the command start processes, as torchrun does"
+        problems.append(
+            Problem(
+                "distribution.processes_per_worker",
+                f"is {demand.processes_per_worker}, and with Docker each worker is one process; {fix}",
+            )
+        )
+    return problems
 
 
-def find_distribution_problems(workers: float) -> list[Problem]:
-    """Problems of the number of workers."""
-    if math.isfinite(workers) and not workers % 1 and 1 <= workers <= MAX_WORKERS:
-        return []
-    return [Problem("distribution.workers", f"is {workers:g}; allowed are whole numbers from 1 to {MAX_WORKERS}")]
+def find_distribution_problems(demand: Demand) -> list[Problem]:
+    """Problems of how many workers there are, of how many processes each, and of how these find one another."""
+    problems = [
+        Problem(f"distribution.{name}", f"is {number:g}; allowed are whole numbers from 1 to {most}")
+        for name, number, most in (
+            ("workers", demand.workers, MAX_WORKERS),
+            ("processes_per_worker", demand.processes_per_worker, MAX_PROCESSES_PER_WORKER),
+        )
+        if not math.isfinite(number) or number % 1 or not 1 <= number <= most
+    ]
+    if demand.framework not in FRAMEWORKS:
+        allowed = f"allowed are {', '.join(FRAMEWORKS)}"
+        problems.append(Problem("distribution.framework", f"is {demand.framework!r}; {allowed}"))
+    elif demand.framework == "tensorflow" and demand.processes_per_worker > 1 and not problems:
+        fix = "ask for more workers, or use 'pytorch' or 'mpi'"
+        problems.append(
+            Problem(
+                "distribution.processes_per_worker",
+                f"is {demand.processes_per_worker:g}, and with 'tensorflow' each worker is one process; {fix}",
+            )
+        )
+    return problems
 
 
 def find_policy_problems(

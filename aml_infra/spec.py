@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aml_infra import naming
 
@@ -83,11 +83,15 @@ class Demand:
     Attributes:
         resources: of each worker.
         workers: how many there are.
+        framework: by which they find one another.
+        processes_per_worker: how many processes each of them is.
         inputs: the data that they read, by name.
     """
 
     resources: Resources = Resources()
     workers: int = 1
+    framework: str = "pytorch"
+    processes_per_worker: int = 1
     inputs: Mapping[str, RunInput] = dataclasses.field(default_factory=dict)
 
 
@@ -105,7 +109,9 @@ class RunSpec:
         secrets: secret environment variables; their names are part of the fingerprint, their values of nothing.
         parameters: the training's parameters, as the text that the command is given.
         inputs: data that it reads, by name.
-        workers: how many processes train together, each with ``resources`` of its own; see ``build_worker_variables``.
+        workers: how many train together, each with ``resources`` of its own.
+        framework: by whose variables they find one another; see ``build_worker_variables``.
+        processes_per_worker: how many processes each of them is.
         triggers: free values whose change makes a new run.
         resources: processors, memory, GPUs.
         timeout_minutes: after so long the run is stopped and counts as timed out; None for no limit.
@@ -124,6 +130,8 @@ class RunSpec:
     parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
     inputs: Mapping[str, RunInput] = dataclasses.field(default_factory=dict)
     workers: int = 1
+    framework: str = "pytorch"
+    processes_per_worker: int = 1
     triggers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     resources: Resources = Resources()
     timeout_minutes: float | None = None
@@ -151,9 +159,18 @@ class RunSpec:
             identity["inputs"] = {name: given.identity for name, given in self.inputs.items()}
         if self.workers > 1:
             identity["workers"] = self.workers
+        if self.processes_per_worker > 1:
+            identity["processes_per_worker"] = self.processes_per_worker
+        if self.processes > 1 and self.framework != "pytorch":
+            identity["framework"] = self.framework
         # Sorted keys, no spaces and no escapes: the same bytes from every Python.
         text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+    @property
+    def processes(self) -> int:
+        """How many processes train together; where it is one, there is nothing to distribute."""
+        return self.workers * self.processes_per_worker
 
     @property
     def run_id(self) -> str:
@@ -215,21 +232,25 @@ def build_variables(spec: RunSpec, attempt: int, input_paths: Mapping[str, str])
     }
 
 
-def build_worker_variables(rank: int, workers: int, address: str, port: int) -> dict[str, str]:
-    """The environment variables by which several workers find one another, as ``torch.distributed`` reads them.
+def build_worker_variables(framework: str, rank: int, addresses: Sequence[str], port: int) -> dict[str, str]:
+    """The environment variables by which several workers, each of one process, find one another.
 
     Args:
+        framework: ``pytorch``, as ``torch.distributed`` reads them; or ``tensorflow``, as its ``ClusterResolver`` does.
         rank: which worker, counted from 0.
-        workers: how many there are.
-        address: host name of worker 0.
-        port: TCP port of worker 0.
+        addresses: host name of each worker, by rank.
+        port: TCP port of each of them.
     """
+    if framework == "tensorflow":
+        cluster = {"worker": [f"{address}:{port}" for address in addresses]}
+        task = {"type": "worker", "index": rank}
+        return {"TF_CONFIG": json.dumps({"cluster": cluster, "task": task, "environment": "cloud"})}
     return {
         "RANK": str(rank),
-        "WORLD_SIZE": str(workers),
+        "WORLD_SIZE": str(len(addresses)),
         "LOCAL_RANK": "0",
         "LOCAL_WORLD_SIZE": "1",
         "NODE_RANK": str(rank),
-        "MASTER_ADDR": address,
+        "MASTER_ADDR": addresses[0],
         "MASTER_PORT": str(port),
     }

@@ -56,13 +56,18 @@ class DataInput:
 class Distribution:
     """Several workers that train together, each with the resources of the run for itself.
 
-    Each is told by ``RANK``, ``WORLD_SIZE``, ``MASTER_ADDR`` and ``MASTER_PORT``, as ``torch.distributed`` reads them.
-
     Attributes:
-        workers: how many there are.
+        workers: how many there are; on a cluster, each has a node of its own.
+        framework: by what they find one another: ``pytorch`` (default) by ``RANK``, ``WORLD_SIZE``, ``MASTER_ADDR`` and
+            ``MASTER_PORT``, as ``torch.distributed`` reads them; ``tensorflow`` by ``TF_CONFIG``; ``mpi`` by Open MPI,
+            which the image must have, on Azure Machine Learning only.
+        processes_per_worker: how many times the command is started on each node, such as once for each of its GPUs; 1
+            by default. On Azure Machine Learning only, with ``pytorch`` and ``mpi``.
     """
 
     workers: pulumi.Input[int]
+    framework: pulumi.Input[str] = "pytorch"
+    processes_per_worker: pulumi.Input[int] = 1
 
 
 @dataclasses.dataclass()
@@ -159,7 +164,7 @@ class TrainingRun(pulumi.CustomResource):
         if args.inputs is not None:
             props["inputs"] = {input_name: _build_input(given) for input_name, given in args.inputs.items()}
         if args.distribution is not None:
-            props["distribution"] = {"workers": args.distribution.workers}
+            props["distribution"] = _build_distribution(args.distribution)
         super().__init__(naming.RUN_TYPE, name, {**props, **dict.fromkeys(_OUTPUTS)}, opts)
 
     @property
@@ -214,6 +219,15 @@ class TrainingRun(pulumi.CustomResource):
 
     def _get(self, name: str) -> pulumi.Output[Any]:
         return cast("pulumi.Output[Any]", pulumi.get(self, name))
+
+
+def _build_distribution(given: Distribution) -> dict[str, Any]:
+    built: dict[str, Any] = {"workers": given.workers}
+    if given.framework != "pytorch":
+        built["framework"] = given.framework
+    if given.processes_per_worker != 1:
+        built["processesPerWorker"] = given.processes_per_worker
+    return built
 
 
 def _build_input(given: DataInput | pulumi.Input[str | os.PathLike[str]]) -> dict[str, Any]:

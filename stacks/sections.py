@@ -135,6 +135,8 @@ class DistributionSection(Section):
     """``train.distribution``: see ``Distribution``."""
 
     workers: int
+    framework: Literal["pytorch", "tensorflow", "mpi"] = "pytorch"
+    processes_per_worker: int = 1
 
 
 def _read_input(value: object) -> object:

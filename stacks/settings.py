@@ -202,5 +202,5 @@ def build_train_args(
         for name, given in section.inputs.items()
     }
     if section.distribution is not None:
-        values["distribution"] = aml_infra.Distribution(workers=section.distribution.workers)
+        values["distribution"] = aml_infra.Distribution(**dict(section.distribution))
     return aml_infra.TrainingJobArgs(**values, image=image, compute=compute)

@@ -295,7 +295,7 @@ class AzuremlBackend(Backend):
 
     def _open_log(self, job: Mapping[str, Any]) -> azureml_log.LogReader:
         store = self._service.open_datastore(ARTIFACTS)
-        has_ranks = azureml_state.count_workers(job) > 1
+        has_ranks = azureml_state.count_processes(job) > 1
         return azureml_log.LogReader(store, _locate_files(job["name"]), has_ranks=has_ranks)
 
     def collect(self, state: RunState) -> Record:
@@ -309,7 +309,7 @@ class AzuremlBackend(Backend):
         store = self._service.open_datastore(ARTIFACTS)
         folder = _locate_files(state.name)
         log = f"{folder}/{azureml_log.FOLDER}/"
-        if azureml_state.count_workers(job) == 1:
+        if azureml_state.count_processes(job) == 1:
             log = azureml_log.locate_log(folder)
         services = job["properties"].get("services") or {}
         return Record(

@@ -50,6 +50,12 @@ _ASSET = re.compile(r"azureml:(?P<name>[A-Za-z0-9][\w.-]*):(?P<version>[\w.-]+)"
 _ENVIRONMENT_ID = re.compile(r"/subscriptions/.+/environments/[^/]+/versions/[^/]+", re.IGNORECASE)
 _MOUNTABLE = re.compile(r"(azureml|abfss?|wasbs?|adl):|https://[^/]+\.(blob|dfs)\.core\.", re.IGNORECASE)
 _MODES = {"mount": "ReadOnlyMount", "download": "Download"}
+_UNPACK_ONCE = (
+    f"if mkdir .aml-infra 2>/dev/null; then tar -xzf {ARCHIVE} && rm {ARCHIVE}; "
+    f"else while [ -e {ARCHIVE} ]; do sleep 0.1; done; fi"
+)
+"""The processes of a node have one folder: the first unpacks, and the others wait until the archive is gone."""
+
 _VERSION_DIGITS = 12
 
 
@@ -130,17 +136,26 @@ def _build_job(place: Place, spec: RunSpec, attempt: int, environment_id: str) -
     }
     if spec.inputs:
         job["inputs"] = {name: _build_input(given) for name, given in sorted(spec.inputs.items())}
-    if spec.workers > 1:
-        job["distribution"] = {"distributionType": "PyTorch", "processCountPerInstance": 1}
+    if spec.processes > 1:
+        job["distribution"] = _build_distribution(spec)
     if spec.timeout_minutes is not None:
         job["limits"] = {"jobLimitsType": "Command", "timeout": format_duration(spec.timeout_minutes * 60)}
     return job
+
+
+def _build_distribution(spec: RunSpec) -> dict[str, Any]:
+    if spec.framework == "tensorflow":
+        return {"distributionType": "TensorFlow", "workerCount": spec.workers, "parameterServerCount": 0}
+    kind = {"pytorch": "PyTorch", "mpi": "Mpi"}[spec.framework]
+    return {"distributionType": kind, "processCountPerInstance": spec.processes_per_worker}
 
 
 def build_command(spec: RunSpec) -> str:
     """The job's command, which the service gives to a shell in a folder that holds the archive of the source."""
     paths = {name: locate_input(name, given) for name, given in sorted(spec.inputs.items())}
     steps = [f"tar -xzf {ARCHIVE}", f"rm {ARCHIVE}"]
+    if spec.processes_per_worker > 1:
+        steps = [_UNPACK_ONCE]
     steps += [f"export AML_INFRA_INPUT_{name}={shlex.quote(path)}" for name, path in paths.items()]
     words = specs.build_command(spec, paths)
     start = f'python3 -c "${START_VARIABLE}" ' if spec.secrets else ""

@@ -36,9 +36,11 @@ def has_ended(job: Mapping[str, Any]) -> bool:
     return job["properties"]["status"] in ENDED
 
 
-def count_workers(job: Mapping[str, Any]) -> int:
+def count_processes(job: Mapping[str, Any]) -> int:
     """How many train together."""
-    return int((job["properties"].get("resources") or {}).get("instanceCount") or 1)
+    told = job["properties"]
+    nodes = (told.get("resources") or {}).get("instanceCount") or 1
+    return int(nodes) * int((told.get("distribution") or {}).get("processCountPerInstance") or 1)
 
 
 def read_state(job: Mapping[str, Any], history: Mapping[str, Any], spec: Mapping[str, Any]) -> RunState:

@@ -89,7 +89,8 @@ def _build_container(spec: RunSpec, attempt: int, rank: int) -> dict[str, Any]:
         **specs.build_variables(spec, attempt, input_paths),
     }
     if spec.workers > 1:
-        environment |= specs.build_worker_variables(rank, spec.workers, name_worker(0), MASTER_PORT)
+        addresses = [name_worker(each) for each in range(spec.workers)]
+        environment |= specs.build_worker_variables(spec.framework, rank, addresses, MASTER_PORT)
     return {
         "Image": spec.image,
         # As the entry point, so that the image's own is not put in front of the user's command.

@@ -113,9 +113,9 @@ class TrainingJobArgs:
         demand, problems = self._read_demand()
         problems += validation.collect(lambda: sources.take_snapshot(self.source, allow_secrets=self.allow_secrets))
         problems += _find_command_problems(self)
-        problems += rules.find_environment_problems(_list_known(self.environment_variables), demand.workers)
+        problems += rules.find_environment_problems(_list_known(self.environment_variables), demand)
         problems += rules.find_parameter_problems(_list_known(self.parameters))
-        problems += rules.find_distribution_problems(demand.workers)
+        problems += rules.find_distribution_problems(demand)
         problems += rules.find_resource_problems(demand.resources, self.timeout_minutes)
         problems += rules.find_policy_problems(
             on_destroy=self.on_destroy, on_interrupt=self.on_interrupt, retries=self.retries
@@ -160,11 +160,15 @@ class TrainingJobArgs:
                     problems.append(
                         Problem(f"inputs[{name!r}]", f"{path!r} does not exist; give a folder or a file, or a URI")
                     )
-        workers = self.distribution.workers if self.distribution is not None else 1
+        asked = self.distribution or Distribution(workers=1)
         demand = Demand(
             resources=Resources(cpus=self.cpus, memory_gb=self.memory_gb, gpus=self.gpus),
             # An output is not known yet; the plugin checks it when it is.
-            workers=workers if isinstance(workers, (int, float)) else 1,
+            workers=asked.workers if isinstance(asked.workers, (int, float)) else 1,
+            framework=asked.framework if isinstance(asked.framework, str) else "pytorch",
+            processes_per_worker=(
+                asked.processes_per_worker if isinstance(asked.processes_per_worker, (int, float)) else 1
+            ),
             inputs=inputs,
         )
         return demand, problems

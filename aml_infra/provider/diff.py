@@ -57,6 +57,9 @@ DEFAULTS = {
 INPUT_DEFAULTS = {"type": "folder", "mode": "mount"}
 """Likewise, of each of ``inputs``: how data comes to a run, which the next attempt uses."""
 
+DISTRIBUTION_DEFAULTS = {"workers": 1, "framework": "pytorch", "processesPerWorker": 1}
+"""Likewise, of ``distribution``."""
+
 DIGESTS = {"sourceDigest": "sourceFiles", "inputDigests": "inputFiles"}
 """What decides whether files are the same, and the summary that says which are not."""
 
@@ -152,9 +155,15 @@ def _normalize(inputs: Mapping[str, Any]) -> dict[str, Any]:
             name: value if value is wire.UNKNOWN else specs.format_parameter(value)
             for name, value in values["parameters"].items()
         }
-    if values.get("distribution") == {"workers": 1}:
-        del values["distribution"]
-    return values
+    if isinstance(values.get("distribution"), dict):
+        values["distribution"] = _normalize_distribution(values["distribution"])
+    return {key: value for key, value in values.items() if value != {}}
+
+
+def _normalize_distribution(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Less what is the same as leaving it out; of one process, nothing is left."""
+    values = {key: value for key, value in given.items() if value != DISTRIBUTION_DEFAULTS.get(key)}
+    return {} if values.keys() <= {"framework"} else {"workers": given.get("workers"), **values}
 
 
 def _hide(value: Any) -> Any:

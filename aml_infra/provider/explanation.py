@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from aml_infra.provider import diff, wire
+from aml_infra.provider import diff, shapes, wire
 
 MAX_PHRASES = 8
 """Changes that are told one by one; the others are counted."""
@@ -33,7 +33,7 @@ def explain(old_inputs: Mapping[str, Any], new_inputs: Mapping[str, Any]) -> str
         parts = _explain_files(old.get("imageParts"), new.get("imageParts"), "")
         phrases.append(f"image: {', '.join(parts)}" if parts else "image changed")
     phrases += _explain_map("variable ", old.get("environmentVariables"), new.get("environmentVariables"))
-    phrases += _explain_map("", old.get("distribution"), new.get("distribution"))
+    phrases += _explain_map("", *(_list_workers(each.get("distribution")) for each in (old, new)))
     phrases += _explain_map("trigger ", old.get("triggers"), new.get("triggers"))
     phrases += _explain_values("backend", old.get("backend"), new.get("backend"))
     phrases += _explain_map("backend option ", *(_list_options(each) for each in (old, new)))
@@ -48,6 +48,14 @@ def _list_options(inputs: Mapping[str, Any]) -> Any:
     if not isinstance(options, dict):
         return options
     return {name: value for name, value in options.items() if name not in diff.SIZES}
+
+
+def _list_workers(distribution: Any) -> Any:
+    """How processes train together, with what was left out, by the names that users write."""
+    if distribution is wire.UNKNOWN:
+        return distribution
+    values = {**diff.DISTRIBUTION_DEFAULTS, **(distribution or {})}
+    return {shapes.to_snake_case(name): value for name, value in values.items()}
 
 
 def _explain_files(old: Any, new: Any, otherwise: str) -> list[str]:

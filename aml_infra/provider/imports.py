@@ -13,6 +13,16 @@ UNKNOWN_SOURCE = "the source folder of the imported run"
 """Stands for the one thing that a run does not know: a path of the machine that it was submitted from."""
 
 
+FORMER = {
+    "secrets": [],
+    "parameters": {},
+    "inputs": {},
+    "workers": 1,
+    "framework": "pytorch",
+    "processes_per_worker": 1,
+}
+"""What was not there yet in the records of earlier releases."""
+
 _JOB_ID = re.compile(
     r"/subscriptions/(?P<subscription_id>[^/]+)/resourceGroups/(?P<resource_group>[^/]+)/providers"
     r"/Microsoft\.MachineLearningServices/workspaces/(?P<workspace_name>[^/]+)/jobs/[^/]+",
@@ -38,8 +48,7 @@ def build_inputs(spec: Mapping[str, Any]) -> dict[str, Any]:
     """
     if not spec:
         return {}
-    # The records of earlier releases do not have all of it.
-    spec = {"secrets": [], "parameters": {}, "inputs": {}, "workers": 1, **spec}
+    spec = {**FORMER, **spec}
     resources = spec["resources"]
     inputs = {name: RunInput(**given) for name, given in spec["inputs"].items()}
     values = {
@@ -64,7 +73,13 @@ def build_inputs(spec: Mapping[str, Any]) -> dict[str, Any]:
             for name, given in inputs.items()
         },
         "inputDigests": {name: given.identity for name, given in inputs.items()},
-        "distribution": {"workers": spec["workers"]} if spec["workers"] > 1 else None,
+        "distribution": {
+            "workers": spec["workers"],
+            **({"framework": spec["framework"]} if spec["framework"] != "pytorch" else {}),
+            **({"processesPerWorker": spec["processes_per_worker"]} if spec["processes_per_worker"] > 1 else {}),
+        }
+        if spec["workers"] * spec["processes_per_worker"] > 1
+        else None,
         "triggers": dict(spec["triggers"]),
         "cpus": resources["cpus"],
         "memoryGb": resources["memory_gb"],

@@ -110,6 +110,8 @@ def read_spec(name: str, values: Mapping[str, Any]) -> RunSpec | None:
         parameters={key: specs.format_parameter(value) for key, value in (values.get("parameters") or {}).items()},
         inputs=demand.inputs,
         workers=demand.workers,
+        framework=demand.framework,
+        processes_per_worker=demand.processes_per_worker,
         triggers=values.get("triggers") or {},
         resources=demand.resources,
         timeout_minutes=_read_known(values, "timeoutMinutes"),
@@ -145,11 +147,11 @@ def _find_rule_problems(known: Mapping[str, Any], values: Mapping[str, Any]) -> 
     named = {key: values.get(key, {}) for key in ("inputs", "parameters")}
     if "command" in known and all(isinstance(value, dict) for value in named.values()):
         problems += rules.find_command_problems(known["command"], **named)
-    workers = known.get("distribution", {}).get("workers", 1)
-    problems += rules.find_environment_problems(known.get("environmentVariables", {}), workers)
+    demand = _read_demand(known)
+    problems += rules.find_environment_problems(known.get("environmentVariables", {}), demand)
     problems += rules.find_parameter_problems(known.get("parameters", {}))
-    problems += rules.find_distribution_problems(workers)
-    problems += rules.find_resource_problems(_read_demand(known).resources, known.get("timeoutMinutes"))
+    problems += rules.find_distribution_problems(demand)
+    problems += rules.find_resource_problems(demand.resources, known.get("timeoutMinutes"))
     problems += rules.find_policy_problems(
         on_destroy=known.get("onDestroy", "cancel"),
         on_interrupt=known.get("onInterrupt", "detach"),
@@ -231,9 +233,12 @@ def _read_demand(values: Mapping[str, Any]) -> Demand:
     gpus = _read_whole(_read_known(values, "gpus") or 0)
     resources = Resources(cpus=_read_known(values, "cpus"), memory_gb=_read_known(values, "memoryGb"), gpus=gpus)
     digests = _read_known(values, "inputDigests") or {}
+    distribution = _read_known(values, "distribution") or {}
     return Demand(
         resources=resources,
-        workers=_read_whole((_read_known(values, "distribution") or {}).get("workers", 1)),
+        workers=_read_whole(distribution.get("workers", 1)),
+        framework=distribution.get("framework") or "pytorch",
+        processes_per_worker=_read_whole(distribution.get("processesPerWorker", 1)),
         inputs={
             # Only of a URI there is one that was given.
             name: _read_input(given, given.get("version") or digests.get(name, ""))

@@ -32,7 +32,11 @@ _TYPES: dict[str, dict[str, Any]] = {
     _DISTRIBUTION: {
         "type": "object",
         "description": "Several workers that train together.",
-        "properties": {"workers": _INTEGER},
+        "properties": {
+            "workers": _INTEGER,
+            "framework": {**_TEXT, "description": "How they find one another: pytorch (default), tensorflow or mpi."},
+            "processesPerWorker": {**_INTEGER, "description": "Processes on each node; 1 by default."},
+        },
         "required": ["workers"],
     },
 }

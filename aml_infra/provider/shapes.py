@@ -54,7 +54,13 @@ def _is_input(value: Any) -> bool:
 
 
 def _is_distribution(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() == {"workers"} and _is_number(value["workers"])
+    return (
+        isinstance(value, dict)
+        and {"workers"} <= value.keys() <= {"workers", "framework", "processesPerWorker"}
+        and _is_number(value["workers"])
+        and (value.get("framework") is None or _is_text(value["framework"]))
+        and (value.get("processesPerWorker") is None or _is_number(value["processesPerWorker"]))
+    )
 
 
 _TEXT = Shape("text", _is_text)
@@ -74,7 +80,7 @@ SHAPES: dict[str, Shape] = {
     "environmentVariables": _TEXT_MAP,
     "parameters": Shape("a map of texts, numbers and truth values", _is_map_of(_is_parameter)),
     "inputs": Shape("a map of DataInput(path, version, type, mode)", _is_map_of(_is_input)),
-    "distribution": Shape("Distribution(workers)", _is_distribution),
+    "distribution": Shape("Distribution(workers, framework, processes_per_worker)", _is_distribution),
     "triggers": _TEXT_MAP,
     "cpus": _NUMBER,
     "memoryGb": _NUMBER,

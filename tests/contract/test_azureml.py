@@ -9,6 +9,7 @@ import json
 import pathlib
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -311,6 +312,35 @@ def test_data_is_mounted_and_found_by_its_name(azureml_stage: Stage, tmp_path: p
     assert lines == ["cat", "labels", "s3://bucket/data --lr=0.01", "same"]
     assert before == 2
     assert len(list_data_uploads(scene)) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "variables"),
+    [
+        ({"workers": 1, "processes_per_worker": 3}, "$RANK of $WORLD_SIZE"),
+        (
+            {"workers": 1, "processes_per_worker": 3, "framework": "mpi"},
+            "$OMPI_COMM_WORLD_RANK of $OMPI_COMM_WORLD_SIZE",
+        ),
+    ],
+)
+def test_processes_of_a_node_share_its_folder(azureml_stage: Stage, changes: dict[str, Any], variables: str) -> None:
+    """The source is there for each of them when it starts, and each line begins with the rank of its process."""
+    scene = azureml_stage(**changes)
+    scene.write_script(f'echo "{variables}"\nls source.tar.gz 2>/dev/null\n')
+
+    lines = scene.run_to_end()
+
+    assert sorted(lines) == [f"[{rank}] {rank} of 3" for rank in range(3)]
+    assert scene.backend.collect(scene.describe()).log_path.endswith("/user_logs/")
+
+
+def test_workers_of_tensorflow_are_told_by_one_variable(azureml_stage: Stage) -> None:
+    """Each has a node of its own."""
+    scene = azureml_stage(workers=2, framework="tensorflow")
+    scene.write_script('echo "$TF_CONFIG" | grep -o \'"index": .\'\n')
+
+    assert sorted(scene.run_to_end()) == ['[0] "index": 0', '[1] "index": 1']
 
 
 def test_source_that_is_there_is_not_sent_again(azureml_stage: Stage) -> None:

@@ -141,17 +141,27 @@ def test_what_a_machine_has_passes(demand: Demand) -> None:
 )
 def test_bad_variables_are_named(environment: dict[str, str], told: str) -> None:
     """Names that no shell could set, values that none can have, and what the workers are told by."""
-    assert tell(rules.find_environment_problems(environment, workers=2)) == [told]
+    assert tell(rules.find_environment_problems(environment, Demand(workers=2))) == [told]
 
 
-def test_the_variables_of_workers_are_reserved_where_there_are_some() -> None:
+@pytest.mark.parametrize("framework", ["pytorch", "tensorflow"])
+def test_the_variables_of_workers_are_reserved_where_there_are_some(framework: str) -> None:
     """Each that a worker is told by, and none where a run is alone."""
-    reserved = spec.build_worker_variables(0, 2, "a", 1)
+    reserved = spec.build_worker_variables(framework, 0, ["a", "b"], 1)
 
-    problems = rules.find_environment_problems(reserved, workers=2)
+    problems = rules.find_environment_problems(reserved, Demand(workers=2, framework=framework))
 
-    assert len(problems) == len(reserved)
-    assert rules.find_environment_problems(reserved) == []
+    assert len(problems) == len(reserved) == len(rules.RESERVED_VARIABLES[framework])
+    assert rules.find_environment_problems(reserved, Demand(framework=framework)) == []
+
+
+def test_what_open_mpi_sets_is_reserved_for_its_processes() -> None:
+    """Also on a single node; the variables of another framework are the user's."""
+    demand = Demand(framework="mpi", processes_per_worker=2)
+
+    found = rules.find_environment_problems({"OMPI_COMM_WORLD_RANK": "0", "RANK": "0"}, demand)
+
+    assert [problem.path for problem in found] == ["environment_variables['OMPI_COMM_WORLD_RANK']"]
 
 
 @pytest.mark.parametrize(
@@ -256,7 +266,7 @@ def test_what_only_azure_can_mount_is_named() -> None:
     }
     inputs = {name: RunInput(path=path, version="1") for name, path in paths.items()}
 
-    problems = rules.find_mount_problems(inputs)
+    problems = rules.find_service_problems(Demand(inputs=inputs))
 
     assert [problem.path for problem in problems] == ["inputs['asset']", "inputs['store']"]
     assert problems[0].message == (
@@ -265,20 +275,55 @@ def test_what_only_azure_can_mount_is_named() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("workers", "shown"), [(0, "0"), (-1, "-1"), (1.5, "1.5"), (1025, "1025"), (math.inf, "inf"), (math.nan, "nan")]
-)
-def test_a_number_of_workers_that_cannot_be_is_named(workers: float, shown: str) -> None:
-    """With the value, and what is allowed."""
-    told = f"distribution.workers: is {shown}; allowed are whole numbers from 1 to 1024"
+def test_what_only_azure_can_start_is_named() -> None:
+    """With what there is instead."""
+    demand = Demand(workers=2, framework="mpi", processes_per_worker=4)
 
-    assert tell(rules.find_distribution_problems(workers)) == [told]
+    assert tell(rules.find_service_problems(demand)) == [
+        (
+            "distribution.framework: is 'mpi', and Docker starts nothing by MPI; use 'pytorch' or 'tensorflow', or run "
+            "the job on a GpuCluster"
+        ),
+        (
+            "distribution.processes_per_worker: is 4, and with Docker each worker is one process; ask for more "
+            "workers, or let the command start processes, as torchrun does"
+        ),
+    ]
+    assert rules.find_service_problems(Demand(workers=2, framework="tensorflow")) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"), [(0, "0"), (-1, "-1"), (1.5, "1.5"), (1025, "1025"), (math.inf, "inf"), (math.nan, "nan")]
+)
+def test_numbers_of_workers_and_processes_that_cannot_be_are_named(number: Any, shown: str) -> None:
+    """With the value, and what is allowed."""
+    told = f"is {shown}; allowed are whole numbers from 1 to"
+
+    assert tell(rules.find_distribution_problems(Demand(workers=number))) == [f"distribution.workers: {told} 1024"]
+    assert tell(rules.find_distribution_problems(Demand(processes_per_worker=number))) == [
+        f"distribution.processes_per_worker: {told} 64"
+    ]
 
 
 @pytest.mark.parametrize("workers", [1, 2.0, 1024])
-def test_a_sensible_number_of_workers_passes(workers: float) -> None:
+def test_a_sensible_distribution_passes(workers: Any) -> None:
     """The limits themselves are allowed."""
-    assert rules.find_distribution_problems(workers) == []
+    for framework, processes in (("pytorch", 64), ("mpi", 2), ("tensorflow", 1)):
+        demand = Demand(workers=workers, framework=framework, processes_per_worker=processes)
+        assert rules.find_distribution_problems(demand) == []
+
+
+def test_frameworks_are_told_apart() -> None:
+    """One that is unknown, and one that has no processes to share a node."""
+    assert tell(rules.find_distribution_problems(Demand(workers=2, framework="horovod"))) == [
+        "distribution.framework: is 'horovod'; allowed are pytorch, tensorflow, mpi"
+    ]
+    assert tell(rules.find_distribution_problems(Demand(framework="tensorflow", processes_per_worker=2))) == [
+        (
+            "distribution.processes_per_worker: is 2, and with 'tensorflow' each worker is one process; ask for more "
+            "workers, or use 'pytorch' or 'mpi'"
+        )
+    ]
 
 
 @pytest.mark.parametrize(

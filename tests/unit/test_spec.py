@@ -61,6 +61,9 @@ def test_fingerprint_of_a_run_with_everything_is_pinned() -> None:
         {"secrets": {}, "environment": {"A": "1", "B": "2", "TOKEN": "hunter2"}},
         {"workers": 3},
         {"workers": 1},
+        {"framework": "mpi"},
+        {"framework": "tensorflow"},
+        {"processes_per_worker": 2},
     ],
 )
 def test_fingerprint_changes_with_what_can_change_the_result(change: dict[str, object]) -> None:
@@ -190,9 +193,31 @@ def test_variables_of_a_run() -> None:
     }
 
 
+def test_one_process_has_no_framework() -> None:
+    """It finds nobody, so that the fingerprint is that of a run which is not distributed; two on one node do."""
+    alone = dataclasses.replace(FULL, workers=1)
+
+    assert dataclasses.replace(alone, framework="mpi").fingerprint == alone.fingerprint
+    two = dataclasses.replace(alone, processes_per_worker=2)
+    assert dataclasses.replace(two, framework="mpi").fingerprint != two.fingerprint != alone.fingerprint
+    assert (alone.processes, two.processes, dataclasses.replace(two, workers=3).processes) == (1, 2, 6)
+
+
+def test_variables_of_a_worker_of_tensorflow() -> None:
+    """As the service writes them: every worker, and which of them it is."""
+    variables = specs.build_worker_variables("tensorflow", 1, ["worker-0", "worker-1"], 29500)
+
+    assert list(variables) == ["TF_CONFIG"]
+    assert json.loads(variables["TF_CONFIG"]) == {
+        "cluster": {"worker": ["worker-0:29500", "worker-1:29500"]},
+        "task": {"type": "worker", "index": 1},
+        "environment": "cloud",
+    }
+
+
 def test_variables_of_a_worker() -> None:
     """All that ``torch.distributed`` reads, for one process per worker."""
-    assert specs.build_worker_variables(1, 2, "worker-0", 29500) == {
+    assert specs.build_worker_variables("pytorch", 1, ["worker-0", "worker-1"], 29500) == {
         "RANK": "1",
         "WORLD_SIZE": "2",
         "LOCAL_RANK": "0",

@@ -84,6 +84,43 @@ def test_several_workers_and_a_limit() -> None:
     assert job["properties"]["limits"] == {"jobLimitsType": "Command", "timeout": "PT31S"}
 
 
+@pytest.mark.parametrize(
+    ("changes", "distribution"),
+    [
+        ({"workers": 2}, {"distributionType": "PyTorch", "processCountPerInstance": 1}),
+        (
+            {"workers": 1, "processes_per_worker": 4},
+            {"distributionType": "PyTorch", "processCountPerInstance": 4},
+        ),
+        (
+            {"workers": 2, "framework": "mpi", "processes_per_worker": 4},
+            {"distributionType": "Mpi", "processCountPerInstance": 4},
+        ),
+        (
+            {"workers": 3, "framework": "tensorflow"},
+            {"distributionType": "TensorFlow", "workerCount": 3, "parameterServerCount": 0},
+        ),
+        ({"workers": 1, "framework": "mpi"}, None),
+    ],
+)
+def test_the_distributions_of_the_service(changes: dict[str, object], distribution: dict[str, object] | None) -> None:
+    """A node for each worker, whatever is started on it."""
+    job = azureml_request.build_request(PLACE, build_spec(**changes), 1)["job"]["body"]["properties"]
+
+    assert job.get("distribution") == distribution
+    assert job["resources"] == {"instanceCount": changes["workers"]}
+
+
+def test_processes_of_one_node_unpack_the_source_once() -> None:
+    """They have one folder: the first unpacks, the others wait until it is done."""
+    command = azureml_request.build_command(build_spec(processes_per_worker=2))
+
+    assert command == (
+        "if mkdir .aml-infra 2>/dev/null; then tar -xzf source.tar.gz && rm source.tar.gz; "
+        "else while [ -e source.tar.gz ]; do sleep 0.1; done; fi && exec python train.py"
+    )
+
+
 def test_inputs_are_mounted_or_handed_on() -> None:
     """Data of this machine is in the datastore by its content; what the service cannot read is only text."""
     inputs = {

@@ -28,3 +28,10 @@ def test_what_only_azure_can_mount_is_refused(backend: DockerBackend) -> None:
 
     assert problem.path == "inputs['asset']"
     assert "only Azure Machine Learning can mount; run the job on a GpuCluster" in problem.message
+
+
+def test_what_only_azure_can_start_is_refused(backend: DockerBackend) -> None:
+    """Before anything is made of it."""
+    problems = backend.find_problems(Demand(workers=2, framework="mpi", processes_per_worker=2))
+
+    assert [problem.path for problem in problems] == ["distribution.framework", "distribution.processes_per_worker"]

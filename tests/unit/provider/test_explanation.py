@@ -63,7 +63,12 @@ def test_a_file_and_a_parameter_in_words() -> None:
             {"imageIdentity": "sha256:2", "imageParts": {"Dockerfile": "2", "context/b.py": "1"}},
             "image: Dockerfile changed, context/a.py removed, context/b.py added",
         ),
-        ({"distribution": {"workers": 2.0}}, "workers added"),
+        ({"distribution": {"workers": 2.0}}, "workers 1 -> 2"),
+        (
+            {"distribution": {"workers": 1.0, "framework": "mpi", "processesPerWorker": 2.0}},
+            "framework pytorch -> mpi; processes_per_worker 1 -> 2",
+        ),
+        ({"distribution": UNKNOWN}, ""),
         ({"triggers": {"data": "2"}}, "trigger data 1 -> 2"),
         ({"backend": "fake"}, "backend docker -> fake"),
         ({"backendOptions": {"data_folder": "/x"}}, "backend option data_folder added"),

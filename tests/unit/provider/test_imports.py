@@ -56,6 +56,8 @@ def describe(values: Mapping[str, Any]) -> dict[str, Any]:
         {"command": ["python", "${{inputs.pets}}"], "inputs": {"pets": {"path": "PETS"}}},
         {"distribution": {"workers": 2}},
         {"distribution": {"workers": 1}},
+        {"distribution": {"workers": 2, "framework": "tensorflow"}},
+        {"distribution": {"workers": 1, "framework": "mpi", "processesPerWorker": 4}},
         {"triggers": {"again": "1"}},
         {"cpus": 1.5, "memoryGb": 2, "timeoutMinutes": 30},
         {"gpus": 0},
@@ -128,10 +130,10 @@ def test_a_run_of_before_its_spec_was_kept_has_no_inputs() -> None:
 
 
 def test_a_record_of_an_earlier_release_can_be_imported(given: dict[str, Any]) -> None:
-    """There were no secrets, parameters, inputs and workers yet."""
+    """There were no secrets, parameters, inputs and workers yet, or only workers of one kind."""
     values = check({**given, "triggers": {"again": "1"}})
     described = describe(values)
-    for key in ("secrets", "parameters", "inputs", "workers"):
+    for key in imports.FORMER:
         del described[key]
 
     assert diff.compare(imports.build_inputs(described), values, "Completed") == {}

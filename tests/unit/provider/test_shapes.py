@@ -24,7 +24,12 @@ EXAMPLES: dict[str, list[Any]] = {
         {"a": {"path": "/a", "version": None}},
         {"a": {"path": "s3://a", "version": "1", "type": "file", "mode": UNKNOWN}},
     ],
-    "Distribution(workers)": [{"workers": 2}, {"workers": UNKNOWN}],
+    "Distribution(workers, framework, processes_per_worker)": [
+        {"workers": 2},
+        {"workers": UNKNOWN},
+        {"workers": 2, "framework": "mpi", "processesPerWorker": UNKNOWN},
+        {"workers": 2, "framework": None, "processesPerWorker": None},
+    ],
 }
 ODD: dict[str, list[Any]] = {
     "a list of texts": ["a", [1], {"a": "b"}, [None], [["a"]]],
@@ -45,7 +50,15 @@ ODD: dict[str, list[Any]] = {
         {"a": {"path": "/a", "mode": ["mount"]}},
         {"a": {"path": "/a", "sauce": "x"}},
     ],
-    "Distribution(workers)": [2, {}, {"workers": "2"}, {"workers": True}, {"workers": 2, "kind": "mpi"}],
+    "Distribution(workers, framework, processes_per_worker)": [
+        2,
+        {},
+        {"workers": "2"},
+        {"workers": True},
+        {"workers": 2, "kind": "mpi"},
+        {"workers": 2, "framework": 1},
+        {"workers": 2, "processesPerWorker": "2"},
+    ],
 }
 
 
