@@ -29,6 +29,7 @@ _OUTPUTS = (
     "startedAt",
     "finishedAt",
     "durationSeconds",
+    "nodeCount",
 )
 
 
@@ -216,6 +217,11 @@ class TrainingRun(pulumi.CustomResource):
     def duration_seconds(self) -> pulumi.Output[float | None]:
         """Seconds between start and end."""
         return self._get("durationSeconds")
+
+    @property
+    def node_count(self) -> pulumi.Output[int]:
+        """Nodes that it ran on, one for each worker; on this machine, containers."""
+        return self._get("nodeCount")
 
     def _get(self, name: str) -> pulumi.Output[Any]:
         return cast("pulumi.Output[Any]", pulumi.get(self, name))

@@ -41,6 +41,7 @@ OUTPUTS = {
     "started_at": "startedAt",
     "finished_at": "finishedAt",
     "duration_seconds": "durationSeconds",
+    "node_count": "nodeCount",
 }
 """What a job shows of its run: attribute -> output."""
 
@@ -227,6 +228,9 @@ class TrainingJob(pulumi.ComponentResource):
 
     duration_seconds: pulumi.Output[float | None]
     """Seconds between start and end."""
+
+    node_count: pulumi.Output[int]
+    """Nodes that it ran on, one for each worker; on this machine, containers."""
 
     def __init__(self, name: str, args: TrainingJobArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         validation.raise_for(

@@ -92,6 +92,7 @@ _OUTPUTS: dict[str, dict[str, Any]] = {
     "startedAt": {**_TEXT, "description": "UTC, ISO 8601."},
     "finishedAt": {**_TEXT, "description": "UTC, ISO 8601."},
     "durationSeconds": {**_NUMBER, "description": "Seconds between start and end."},
+    "nodeCount": {**_INTEGER, "description": "Nodes that it ran on, one for each worker."},
 }
 
 _SOFT_DELETION_INPUTS: dict[str, dict[str, Any]] = {

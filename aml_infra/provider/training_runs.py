@@ -81,11 +81,11 @@ class TrainingRuns(ResourceType):
         the same run, where the state knows it already.
         """
         spec = inputs.read_spec(name, values)
-        outputs = {**values, **dict.fromkeys((*UNTIL_RUN, "runId", "fingerprint"), wire.UNKNOWN)}
+        outputs = {**values, **dict.fromkeys((*UNTIL_RUN, "runId", "fingerprint", "nodeCount"), wire.UNKNOWN)}
         outputs["imageRef"] = values.get("image")
         if spec is None:
             return Created("", outputs)
-        outputs |= {"runId": spec.run_id, "fingerprint": spec.fingerprint}
+        outputs |= {"runId": spec.run_id, "fingerprint": spec.fingerprint, "nodeCount": spec.workers}
         backend = self._open_known(values, old_outputs or {})
         say(lifecycle.explain(backend, spec, because, _find_left_going(old_outputs or {})))
         return Created(spec.run_id, outputs)
@@ -230,6 +230,7 @@ def _describe_state(state: RunState) -> dict[str, Any]:
         "startedAt": started.isoformat() if started else None,
         "finishedAt": finished.isoformat() if finished else None,
         "durationSeconds": max(0.0, (finished - started).total_seconds()) if started and finished else None,
+        "nodeCount": int(state.spec.get("workers") or 1),
     }
 
 

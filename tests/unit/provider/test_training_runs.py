@@ -127,7 +127,10 @@ def test_outputs_of_a_run(stage: Stage) -> None:
 
     outputs = stage.ensure(values)
 
-    assert set(outputs) == {*values, *UNTIL_RUN, "runId", "fingerprint", "imageRef"} - {"sourceFiles", "imageParts"}
+    assert set(outputs) == {*values, *UNTIL_RUN, "runId", "fingerprint", "imageRef", "nodeCount"} - {
+        "sourceFiles",
+        "imageParts",
+    }
     assert (outputs["status"], outputs["metrics"], outputs["exitCode"]) == ("Completed", {"accuracy": 0.9}, 0)
     assert outputs["durationSeconds"] == 1
     assert stage.said == [f"train: lr 1 -> 2; submitting run {outputs['runId']}, attempt 1", "a line"]
