@@ -267,6 +267,19 @@ def test_a_run_that_takes_too_long_is_timed_out(azureml_stage: Stage) -> None:
     )
 
 
+def test_several_processes_of_a_node_have_one_folder(azureml_stage: Stage) -> None:
+    """The source is unpacked once, and each line begins with its process' rank."""
+    scene = azureml_stage(workers=2, processes_per_worker=2)
+    scene.write_script("ls source.tar.gz 2>/dev/null\necho rank $RANK of $WORLD_SIZE on $NODE_RANK\n")
+
+    lines = scene.run_to_end()
+    record = scene.backend.collect(scene.describe())
+
+    assert sorted(lines) == [f"[{rank}] rank {rank} of 4 on {rank // 2}" for rank in range(4)]
+    assert sorted(scene.read_log(record).splitlines()) == sorted(lines)
+    assert record.state.status is Status.COMPLETED
+
+
 def test_a_secret_reaches_the_command_and_nothing_else(azureml_stage: Stage) -> None:
     """Not the job, its history, its files; and it is gone with the job's end."""
     value = "planted-marker 'and' $HOME\nsecond line"
