@@ -137,10 +137,16 @@ class AzureClone(Clone):
                 found[name] = operation
         return found
 
+    def drop_training(self) -> None:
+        """Leaves out the training, for tests of what is made for it."""
+        text = self.settings.read_text()
+        self.settings.write_text(text[: text.index("  # TrainingJobArgs")])
+
 
 def make_public_clone(folder: pathlib.Path, azure: server.Azure, plugins: pathlib.Path, stack: str) -> AzureClone:
-    """A stack as it is in the repository, but for its image, which is a public one, so that nothing is built."""
+    """A stack as it is in the repository, with a public image, so that nothing is built, and nothing is trained."""
     clone = AzureClone(folder, azure, plugins, stack)
+    clone.drop_training()
     clone.change_settings(IMAGE, f"    base_image: {BASE_IMAGE}\n")
     text = clone.settings.read_text()
     start = text.index("  # RegistryArgs")

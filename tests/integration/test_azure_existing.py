@@ -62,6 +62,7 @@ def program(
 ) -> AzureClone:
     """A copy with the workspace's `config.json`, as the studio gives it."""
     made = AzureClone(tmp_path_factory.mktemp("existing") / "clone", azure, azure_plugins, "azure-dev")
+    made.drop_training()
     config = {
         "subscription_id": azure.cloud.subscription_id,
         "resource_group": "by-hand",

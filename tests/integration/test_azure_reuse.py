@@ -62,6 +62,7 @@ def test_an_image_built_here_is_an_environment_there(
 ) -> None:
     """Built, checked, pushed, and registered by its digest; the workspace is given the registry's account."""
     clone = AzureClone(tmp_path / "clone", azure, azure_plugins, "azure-dev")
+    clone.drop_training()
     (clone.folder / "image").mkdir()
     (clone.folder / "image" / "Dockerfile").write_text(f"{PYTHON_IMAGE}ENV CLONE={clone.folder}\n")
     text = clone.settings.read_text()

@@ -9,6 +9,8 @@ import json
 import pathlib
 import shlex
 
+import pytest
+
 from tests.azure.server import Azure
 from tests.contract.learning_place import DOCKERFILE, LOG_METRICS
 from tests.integration.clones import IMAGE, AzureClone
@@ -36,18 +38,24 @@ TRAIN = """\
 def make_clone(
     folder: pathlib.Path, azure: Azure, plugins: pathlib.Path, registry: LocalRegistry, dockerfile: str
 ) -> AzureClone:
-    """The stack with an image of the test's own, in a registry on this machine."""
+    """The stack with an image and a training of the test's own."""
     clone = AzureClone(folder, azure, plugins, "azure-dev")
+    clone.drop_training()
     (clone.folder / "image").mkdir()
     (clone.folder / "image" / "Dockerfile").write_text(dockerfile)
-    text = clone.settings.read_text()
-    clone.settings.write_text(text[: text.index("  # RegistryArgs")] + text[text.index("  # TrainingImageArgs") :])
     clone.change_settings("  # GpuClusterArgs", f"{TRAIN}  # GpuClusterArgs")
     clone.change_settings(IMAGE, "    dockerfile: image/Dockerfile\n")
+    use_registry(clone, registry)
+    return clone
+
+
+def use_registry(clone: AzureClone, registry: LocalRegistry) -> None:
+    """The image goes into a registry on this machine."""
+    text = clone.settings.read_text()
+    clone.settings.write_text(text[: text.index("  # RegistryArgs")] + text[text.index("  # TrainingImageArgs") :])
     for name, value in {"server": registry.address, "username": USER}.items():
         clone.pulumi("config", "set", "--path", f"aml-infra:image.registry.{name}", value)
     clone.pulumi("config", "set", "--path", "--secret", "aml-infra:image.registry.password", registry.password)
-    return clone
 
 
 def test_a_stack_trains_from_nothing(
@@ -82,4 +90,25 @@ def test_a_stack_trains_from_nothing(
     assert "adopt: run" in again
     assert [each.name for each in jobs] == [outputs["runId"]]
     assert SECRET not in log + state + shown
+    assert list(azure.cloud.jobs.failures) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_fastai_example_trains_as_it_is(
+    tmp_path: pathlib.Path, azure: Azure, azure_plugins: pathlib.Path, registry: LocalRegistry
+) -> None:
+    """The stack's own training and image: it learns, and logs to the run that the service has opened for the job."""
+    clone = AzureClone(tmp_path / "clone", azure, azure_plugins, "azure-dev")
+    use_registry(clone, registry)
+
+    log = clone.up()
+    outputs = clone.outputs()
+    clone.pulumi("preview", "--expect-no-changes")
+    clone.pulumi("destroy", "--yes", "--skip-preview")
+
+    assert "epoch  8/8" in log
+    assert outputs["status"] == "Completed"
+    assert outputs["metrics"]["accuracy"] >= 0.9
+    assert outputs["outputsPath"].endswith(f"/ExperimentRun/dcid.{outputs['runId']}/outputs/")
     assert list(azure.cloud.jobs.failures) == []

@@ -5,8 +5,9 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
+import mlflow
 import pytest
 
 from aml_infra import ignore_rules
@@ -170,4 +171,34 @@ def test_every_python_package_of_the_image_is_pinned(instructions: list[str]) ->
 
     assert "--no-deps" in words
     assert [package for package in packages if not re.fullmatch(r"[\w-]+==[\w.]+", package)] == []
-    assert {"fastai==2.7.19", "mlflow-skinny==3.15.0"} <= set(packages)
+    assert {"fastai==2.7.19", "mlflow-skinny==3.15.0", "azureml-mlflow==1.62.0.post6"} <= set(packages)
+
+
+@pytest.mark.filterwarnings("ignore:The filesystem tracking backend:FutureWarning")
+def test_a_run_that_the_service_has_opened_is_logged_to(
+    train: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Azure Machine Learning opens one for each job, and says which; without it, there is a new one."""
+    stub = ModuleType("stub")
+    stub.use = stub.set_seed = lambda *_, **__: None  # type: ignore[attr-defined]
+    for name in ("matplotlib", "fastai", "fastai.vision", "fastai.vision.all"):
+        monkeypatch.setitem(sys.modules, name, stub)
+    data = SimpleNamespace(train_ds=[1], valid_ds=[1])
+    learner = SimpleNamespace(dls=data, export=lambda _: None)
+    monkeypatch.setattr(train, "digits_learner", lambda *_: learner)
+    monkeypatch.setattr(train, "train", lambda *_: [{"accuracy": 1.0}])
+    for name in ("save_loss_curve", "save_confusion_matrix"):
+        monkeypatch.setattr(train, name, lambda *_: None)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "store").as_uri())
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    client = mlflow.MlflowClient(tracking_uri=(tmp_path / "store").as_uri())
+    opened = client.create_run(client.create_experiment("pets")).info
+
+    monkeypatch.setenv("MLFLOW_RUN_ID", opened.run_id)
+    train.main(["--epochs", "3"])
+    train.main(["--epochs", "4"])
+
+    assert client.get_run(opened.run_id).data.params["epochs"] == "3"
+    (other,) = client.search_runs(["0"])
+    assert other.data.params["epochs"] == "4"

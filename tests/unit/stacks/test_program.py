@@ -71,6 +71,8 @@ WORKSPACE = {
     "SoftDeletion training-guard",
     "SoftDeletion training-vault-guard",
     "TrainingImage fastai",
+    "TrainingJob train",
+    "TrainingRun train",
     "Workspace training",
     "applicationinsights:Component training-insights",
     "authorization:RoleAssignment training-compute-identity-storage-storage-blob-data-contributor",
@@ -107,11 +109,11 @@ WORKSPACE = {
 """What both stacks on Azure are made of."""
 
 AZURE_EXPORTS = [
+    *EXPORTS,
     "clusterName",
     "configJson",
     "currentNodeCount",
     "environmentId",
-    "imageRef",
     "studioUrl",
     "workspaceName",
 ]
@@ -141,12 +143,16 @@ def list_resources(engine: Engine) -> set[str]:
 def test_stacks_on_azure_make_a_workspace_and_what_is_in_it(
     engine: Engine, stacks_folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch, stack: str, more: set[str]
 ) -> None:
-    """Types and names are a contract, as another name is another resource in Azure; there is no job yet."""
+    """Types and names are a contract, as another name is another resource in Azure; the job is on the cluster."""
     exports = run_program(engine, stacks_folder, stack, monkeypatch)
 
     assert list_resources(engine) == WORKSPACE | more
     assert len(engine.resources) == len(WORKSPACE | more)
-    assert sorted(exports) == AZURE_EXPORTS
+    assert sorted(exports) == sorted(AZURE_EXPORTS)
+    inputs = engine.find("aml-infra:index:TrainingRun").inputs
+    cluster = engine.find("azure-native:machinelearningservices:Compute").inputs
+    assert (inputs["backend"], inputs["backendOptions"]["compute_name"]) == ("azureml", cluster["computeName"])
+    assert inputs["image"].startswith("azureml:fastai:")
 
 
 def test_a_workspace_that_exists_is_attached_to(
@@ -180,11 +186,12 @@ def test_a_workspace_that_exists_is_attached_to(
     }
 
 
+@pytest.mark.parametrize("stack", ["local", "azure-dev", "azure-prod"])
 def test_the_configuration_in_the_repository_names_what_exists(
-    engine: Engine, stacks_folder: pathlib.Path, settings: types.ModuleType, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, stacks_folder: pathlib.Path, settings: types.ModuleType, monkeypatch: pytest.MonkeyPatch, stack: str
 ) -> None:
     """A newcomer's first `up` must not end in a path that is wrong."""
-    run_program(engine, stacks_folder, "local", monkeypatch)
+    run_program(engine, stacks_folder, stack, monkeypatch)
 
     inputs = engine.find("aml-infra:index:TrainingRun").inputs
     assert inputs["source"] == str(settings.paths.PROJECT_FOLDER / "examples" / "fastai-example")
