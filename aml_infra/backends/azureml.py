@@ -280,7 +280,8 @@ class AzuremlBackend(Backend):
                 job = self._service.get_job(state.name)
                 has_ended = job is None or azureml_state.has_ended(job)
                 if job is not None:
-                    phases.see(str(job["properties"]["status"]))
+                    if not has_ended:
+                        phases.see(str(job["properties"]["status"]))
                     reader = reader or self._open_log(job)
                 if reader is not None:
                     yield from reader.read(has_ended=has_ended)
