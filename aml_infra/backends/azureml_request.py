@@ -135,7 +135,7 @@ def _build_job(place: Place, spec: RunSpec, attempt: int, environment_id: str) -
         "resources": {"instanceCount": spec.workers},
     }
     if spec.inputs:
-        job["inputs"] = {name: _build_input(given) for name, given in sorted(spec.inputs.items())}
+        job["inputs"] = {name: _build_input(place, given) for name, given in sorted(spec.inputs.items())}
     if spec.processes > 1:
         job["distribution"] = _build_distribution(spec)
     if spec.timeout_minutes is not None:
@@ -173,7 +173,7 @@ def locate_data(given: RunInput) -> str:
     return f"{FOLDER}/data/{given.version}"
 
 
-def _build_input(given: RunInput) -> dict[str, Any]:
+def _build_input(place: Place, given: RunInput) -> dict[str, Any]:
     mode = _MODES[given.mode]
     if given.is_local:
         uri = f"azureml://datastores/{DATASTORE}/paths/{locate_data(given)}/"
@@ -181,7 +181,10 @@ def _build_input(given: RunInput) -> dict[str, Any]:
     if not _MOUNTABLE.match(given.path):
         # What the service cannot read is for the command to read.
         return {"jobInputType": "literal", "value": given.path}
-    return {"jobInputType": f"uri_{given.type}", "uri": given.path, "mode": mode}
+    asset = _ASSET.fullmatch(given.path)
+    # The short form of a data asset is that of people and tools; the service takes its resource id.
+    uri = given.path if asset is None else f"{place.workspace_id}/data/{asset['name']}/versions/{asset['version']}"
+    return {"jobInputType": f"uri_{given.type}", "uri": uri, "mode": mode}
 
 
 def complete(request: Mapping[str, Any], token: str, *, start: str = "") -> dict[str, Any]:

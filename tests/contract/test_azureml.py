@@ -356,6 +356,23 @@ def test_workers_of_tensorflow_are_told_by_one_variable(azureml_stage: Stage) ->
     assert sorted(scene.run_to_end()) == ['[0] "index": 0', '[1] "index": 1']
 
 
+def test_data_of_the_workspace_is_mounted(azureml_stage: Stage) -> None:
+    """A place in a datastore, and a data asset by its name and version; nobody can write there."""
+    assert azureml_stage.learning is not None
+    service = azureml_stage.learning.open_service()
+    store = service.open_datastore(azureml_request.DATASTORE)
+    store.get_blob_client("pets/cat.txt").upload_blob(b"cat\n", overwrite=True)
+    place = f"azureml://datastores/{azureml_request.DATASTORE}/paths/pets"
+    asset = {"properties": {"dataType": "uri_folder", "dataUri": place}}
+    service.put(f"{azureml_stage.learning.place.workspace_id}/data/pets/versions/1", asset)
+    inputs = {"place": RunInput(path=place, version="1"), "asset": RunInput(path="azureml:pets:1", version="1")}
+    command = ("sh", "train.sh", "${{inputs.place}}", "${{inputs.asset}}")
+    scene = azureml_stage(inputs=inputs, command=command)
+    scene.write_script('cat "$1/cat.txt" "$2/cat.txt"\ntouch "$1/dog.txt" 2>/dev/null || echo read-only\n')
+
+    assert scene.run_to_end() == ["cat", "cat", "read-only"]
+
+
 def test_source_that_is_there_is_not_sent_again(azureml_stage: Stage) -> None:
     """Executable files and links are as they were; another run of the same source sends nothing."""
     scene = azureml_stage()

@@ -75,6 +75,15 @@ def test_a_plain_run() -> None:
     }
 
 
+def test_a_data_asset_is_named_by_its_resource_id() -> None:
+    """As tools do that take its short form."""
+    spec = build_spec(inputs={"pets": RunInput(path="azureml:pets:3", version="3")})
+
+    job = azureml_request.build_request(PLACE, spec, 1)["job"]["body"]["properties"]
+
+    assert job["inputs"]["pets"]["uri"] == f"{WORKSPACE}/data/pets/versions/3"
+
+
 def test_several_workers_and_a_limit() -> None:
     """A node for each, one process on it; whole seconds."""
     job = azureml_request.build_request(PLACE, build_spec(workers=3, timeout_minutes=0.51), 1)["job"]["body"]
