@@ -55,8 +55,12 @@ def job_project(project: Project) -> Iterator[Project]:
     client = open_docker()
     for container in project.containers():
         client.remove_container(container["Id"], force=True, v=True)
-    for image in client.images(name=f"localhost/aml-infra/{project.name}"):
-        client.remove_image(image["Id"], force=True)
+    name = f"localhost/aml-infra/{project.name}"
+    for image in client.images(name=name):
+        # By its own names: the same image may have others, and run elsewhere, in a test beside this one.
+        for tag in image["RepoTags"] or ():
+            if tag.startswith(f"{name}:"):
+                client.remove_image(tag, force=True)
 
 
 @pytest.fixture(scope="session")
