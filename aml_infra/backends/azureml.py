@@ -187,8 +187,8 @@ class AzuremlBackend(Backend):
         code, environment = request["code"], request["environment"]
         if self._service.get(code["path"]) is None:
             azureml_upload.upload_archive(store, f"{code['folder']}/{azureml_request.ARCHIVE}", snapshot, tell)
-            uri = f"{store.url.partition('?')[0]}/{code['folder']}"
-            self._service.put(code["path"], {"properties": {"codeUri": uri, "isAnonymous": False}})
+            body = {"codeUri": f"{store.url}/{code['folder']}", "isAnonymous": False}
+            self._service.put(code["path"], {"properties": body})
         for name, folder in request["inputs"].items():
             path = spec.inputs[name].path
             azureml_upload.upload_data(store, folder, path, sources.take_data_snapshot(path), tell)
@@ -303,9 +303,11 @@ class AzuremlBackend(Backend):
         job = self._service.get_job(state.name)
         if job is None:
             raise RunGone(f"job {state.name} was deleted; run `pulumi up` again to train it anew")
-        parameters = state.spec.get("parameters") or {}
-        if parameters:
-            self._service.log_parameters(state.name, parameters)
+        logged = self._service.get_logged(state.name)
+        asked: Mapping[str, str] = state.spec.get("parameters") or {}
+        # What the run has logged itself stays as it is.
+        missing = {key: value for key, value in asked.items() if key not in logged.parameters}
+        self._service.log_parameters(state.name, missing)
         self._forget_secrets(job)
         store = self._service.open_datastore(ARTIFACTS)
         folder = _locate_files(state.name)
@@ -315,11 +317,11 @@ class AzuremlBackend(Backend):
         services = job["properties"].get("services") or {}
         return Record(
             state=state,
-            metrics=self._service.get_metrics(state.name),
+            metrics=logged.metrics,
             image_digest=self._find_image_digest(job, state),
             outputs_path=f"azureml:/{self._place.workspace_id}/datastores/{ARTIFACTS}/paths/{folder}/outputs/",
             portal_url=str((services.get("Studio") or {}).get("endpoint") or ""),
-            log_path=f"{store.url.partition('?')[0]}/{log}",
+            log_path=f"{store.url}/{log}",
         )
 
     def _find_image_digest(self, job: Mapping[str, Any], state: RunState) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import re
@@ -96,9 +97,11 @@ def read_blob(container: ContainerClient, name: str) -> bytes:
     Raises:
         BackendUnavailable, RequestRefused: see ``AzureClient``.
     """
-    blob = container.get_blob_client(name)
-    with azure_client.errors():
-        return blob.download_blob().readall() if blob.exists() else b""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    with azure_client.errors(), contextlib.suppress(ResourceNotFoundError):
+        return container.download_blob(name).readall()
+    return b""
 
 
 def read_tail(container: ContainerClient, name: str, size: int) -> bytes:
@@ -107,12 +110,12 @@ def read_tail(container: ContainerClient, name: str, size: int) -> bytes:
     Raises:
         BackendUnavailable, RequestRefused: see ``AzureClient``.
     """
+    from azure.core.exceptions import ResourceNotFoundError
+
     blob = container.get_blob_client(name)
-    with azure_client.errors():
-        if not blob.exists():
-            return b""
-        whole = blob.get_blob_properties().size
-        if not whole:
-            return b""
-        start = max(0, whole - size)
-        return blob.download_blob(offset=start, length=whole - start).readall()
+    with azure_client.errors(), contextlib.suppress(ResourceNotFoundError):
+        # A range of an empty blob is refused.
+        if whole := blob.get_blob_properties().size:
+            start = max(0, whole - size)
+            return blob.download_blob(offset=start, length=whole - start).readall()
+    return b""

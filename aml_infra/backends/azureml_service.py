@@ -6,6 +6,7 @@ workspace's storage account their files. Every method raises what ``AzureClient`
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import urllib.parse
@@ -28,6 +29,20 @@ _PARAMETERS = 100
 
 _PARAMETER_LENGTH = 500
 """Longest value of a parameter that the service takes."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Logged:
+    """What a job logged with MLflow.
+
+    Attributes:
+        metrics: the last value of each. What is not a finite number is left out: JSON has no way to say it, and it
+            equals nothing, so that each `pulumi up` would see a change.
+        parameters: as text.
+    """
+
+    metrics: Mapping[str, float]
+    parameters: Mapping[str, str]
 
 
 class WorkspaceService:
@@ -77,32 +92,21 @@ class WorkspaceService:
         url = f"{self._history}/experiments/{_quote(experiment)}/runs/{_quote(name)}"
         self._client.ask_learning("PATCH", url, body={"hidden": True})
 
-    def get_metrics(self, name: str) -> dict[str, float]:
-        """The last value of each metric that a job logged; what is not a finite number is left out.
-
-        JSON has no way to say such a number, and it equals nothing, so that each `pulumi up` would see a change.
-        """
-        metrics = {each["key"]: float(each["value"]) for each in self._get_logged(name).get("metrics") or ()}
-        return {key: value for key, value in metrics.items() if math.isfinite(value)}
-
-    def get_parameters(self, name: str) -> dict[str, str]:
-        """The parameters that a job logged."""
-        return {each["key"]: str(each["value"]) for each in self._get_logged(name).get("params") or ()}
-
-    def _get_logged(self, name: str) -> dict[str, Any]:
+    def get_logged(self, name: str) -> Logged:
+        """What a job logged with MLflow."""
         answer = self._client.ask_learning("GET", f"{self._mlflow}/runs/get", query={"run_id": name})
-        return dict(((answer or {}).get("run") or {}).get("data") or {})
+        data = ((answer or {}).get("run") or {}).get("data") or {}
+        metrics = {each["key"]: float(each["value"]) for each in data.get("metrics") or ()}
+        return Logged(
+            metrics={key: value for key, value in metrics.items() if math.isfinite(value)},
+            parameters={each["key"]: str(each["value"]) for each in data.get("params") or ()},
+        )
 
     def log_parameters(self, name: str, parameters: Mapping[str, str]) -> None:
-        """Adds parameters to those that a job logged itself, which stay as they are."""
-        there = self.get_parameters(name)
-        missing = [
-            {"key": key, "value": value[:_PARAMETER_LENGTH]}
-            for key, value in sorted(parameters.items())
-            if key not in there
-        ]
-        for start in range(0, len(missing), _PARAMETERS):
-            body = {"run_id": name, "params": missing[start : start + _PARAMETERS]}
+        """Adds parameters to what a job logged, which must not have them yet."""
+        params = [{"key": key, "value": value[:_PARAMETER_LENGTH]} for key, value in sorted(parameters.items())]
+        for start in range(0, len(params), _PARAMETERS):
+            body = {"run_id": name, "params": params[start : start + _PARAMETERS]}
             self._client.ask_learning("POST", f"{self._mlflow}/runs/log-batch", body=body)
 
     def get_compute(self) -> dict[str, Any] | None:
@@ -132,7 +136,7 @@ class WorkspaceService:
         return self._client.open_container(account, known["containerName"])
 
     @functools.cached_property
-    def properties(self) -> dict[str, Any]:
+    def _properties(self) -> dict[str, Any]:
         """What Resource Manager says of the workspace.
 
         Raises:
@@ -144,18 +148,18 @@ class WorkspaceService:
                 f"there is no workspace {self.place.workspace_name!r} in resource group "
                 f"{self.place.resource_group!r} of subscription {self.place.subscription_id}"
             )
-        return {**found["properties"], "location": found["location"]}
+        return dict(found["properties"])
 
     @functools.cached_property
     def _history(self) -> str:
-        found = self._client.ask_anonymously(self.properties["discoveryUrl"])
+        found = self._client.ask_anonymously(self._properties["discoveryUrl"])
         if found is None:
-            raise BackendUnavailable(f"{self.properties['discoveryUrl']} does not say where the services are")
+            raise BackendUnavailable(f"{self._properties['discoveryUrl']} does not say where the services are")
         return f"{found.get('history') or found['api']}/history/v1.0{self.place.workspace_id}"
 
     @functools.cached_property
     def _mlflow(self) -> str:
-        tracking = str(self.properties["mlFlowTrackingUri"])
+        tracking = str(self._properties["mlFlowTrackingUri"])
         return f"{tracking.replace('azureml://', 'https://', 1)}/api/2.0/mlflow"
 
 

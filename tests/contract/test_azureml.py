@@ -497,7 +497,7 @@ def test_parameters_are_logged_beside_what_the_run_logs(azureml_stage: Stage) ->
     assert scene.learning is not None
     service = scene.learning.open_service()
 
-    assert service.get_parameters(scene.spec.run_id) == {"lr": "0.01", "epochs": "3"}
+    assert service.get_logged(scene.spec.run_id).parameters == {"lr": "0.01", "epochs": "3"}
 
 
 def test_a_cluster_that_is_not_there_yet_is_no_problem(azureml_stage: Stage) -> None:
