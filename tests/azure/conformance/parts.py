@@ -51,6 +51,11 @@ class Parts:
     identity_id: str
     principal_id: str
 
+    @property
+    def tracking_uri(self) -> str:
+        """Where MLflow finds the workspace, through azureml-mlflow."""
+        return f"azureml://{LOCATION}.api.azureml.ms/mlflow/v1.0{self.workspace_id}"
+
 
 def make(credential: TokenCredential, subscription: str, prefix: str, *, takes_keys: bool = False) -> Parts:
     """Makes a resource group with storage, vault, logs, an identity with its roles, and a workspace.

@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import pathlib
 import warnings
-from collections.abc import Iterator
 
 import mlflow
 import pytest
@@ -144,12 +143,9 @@ def curl(client: MLClient) -> str:
 
 
 @pytest.fixture
-def tracking(made: parts.Parts) -> Iterator[mlflow.MlflowClient]:
+def tracking(made: parts.Parts) -> mlflow.MlflowClient:
     """MLflow's client of the workspace; azureml-mlflow knows the way."""
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(f"azureml://{parts.LOCATION}.api.azureml.ms/mlflow/v1.0{made.workspace_id}")
-    yield mlflow.MlflowClient()
-    mlflow.set_tracking_uri(before)
+    return mlflow.MlflowClient(made.tracking_uri)
 
 
 def test_metrics_are_those_of_the_job(

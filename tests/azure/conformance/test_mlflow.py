@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import mlflow
 import pytest
 from azure import identity
@@ -17,13 +15,13 @@ def made(azure: server.Azure, credential: identity.DefaultAzureCredential) -> pa
 
 
 @pytest.fixture
-def tracking(made: parts.Parts) -> Iterator[str]:
+def tracking(made: parts.Parts, monkeypatch: pytest.MonkeyPatch) -> str:
     """The workspace's tracking URI, which MLflow uses while the test runs; azureml-mlflow knows the way."""
-    before = mlflow.get_tracking_uri()
-    uri = f"azureml://{parts.LOCATION}.api.azureml.ms/mlflow/v1.0{made.workspace_id}"
-    mlflow.set_tracking_uri(uri)
-    yield uri
-    mlflow.set_tracking_uri(before)
+    # `set_experiment` is for a whole process: other tests of this one are to begin without.
+    monkeypatch.setattr("mlflow.tracking.fluent._active_experiment_id", None)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", made.tracking_uri)
+    return made.tracking_uri
 
 
 def test_a_metric_is_logged_and_read_back(azure: server.Azure, tracking: str) -> None:
@@ -39,13 +37,16 @@ def test_a_metric_is_logged_and_read_back(azure: server.Azure, tracking: str) ->
 
 
 def test_workspaces_do_not_see_one_another(
-    azure: server.Azure, credential: identity.DefaultAzureCredential, tracking: str
+    azure: server.Azure,
+    credential: identity.DefaultAzureCredential,
+    tracking: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An experiment is in its workspace alone."""
     other = parts.make(credential, azure.cloud.subscription_id, "flow2")
     mlflow.set_experiment("only here")
 
-    mlflow.set_tracking_uri(tracking.replace("/flow-group/", "/flow2-group/").replace("/flow-ws", "/flow2-ws"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", other.tracking_uri)
 
     assert other.workspace == "flow2-ws"
     assert "only here" not in {one.name for one in mlflow.search_experiments()}
