@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aml_infra.components.workspace import Workspace
     from aml_infra.components.workspace_args import OutboundRule, WorkspaceArgs
     from aml_infra.errors import AmlInfraError, InvalidInput, Problem
-    from aml_infra.training_run import DataInput, Distribution, TrainingRun, TrainingRunArgs
+    from aml_infra.training_run import DataInput, DataOutput, Distribution, TrainingRun, TrainingRunArgs
 
 __all__ = [
     "AmlInfraError",
@@ -33,6 +33,7 @@ __all__ = [
     "ComputeTarget",
     "ContainerRegistry",
     "DataInput",
+    "DataOutput",
     "Distribution",
     "GpuCluster",
     "GpuClusterArgs",
@@ -61,6 +62,7 @@ _MODULES = {
     "ComputeTarget": "aml_infra.components.compute_target",
     "ContainerRegistry": "aml_infra.components.container_registry",
     "DataInput": "aml_infra.training_run",
+    "DataOutput": "aml_infra.training_run",
     "Distribution": "aml_infra.training_run",
     "GpuCluster": "aml_infra.components.gpu_cluster",
     "GpuClusterArgs": "aml_infra.components.gpu_cluster",

@@ -7,6 +7,7 @@
     ├── RequestRefused      the service refused a request, and would refuse it again
     ├── RunConflict         the run's name is held by something that is not our run
     ├── SourceChanged       a source file changed between being hashed and being shipped
+    ├── NotReadyYet         the service would refuse the run now, and most likely not in a while
     └── RunNotSubmitted     the service refused the run (no such image, a bad request)
 
 Message style: what went wrong, the value given, what is allowed, the fix; lower case, no final period.
@@ -78,6 +79,10 @@ class RunConflict(AmlInfraError):
 
 class SourceChanged(AmlInfraError):
     """A source file changed after its fingerprint was taken and before it was shipped."""
+
+
+class NotReadyYet(AmlInfraError):
+    """The service refused the run, for a reason that passes by itself: the same may be asked for again in a while."""
 
 
 class RunNotSubmitted(AmlInfraError):

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from aml_infra import metric_gate
 from aml_infra import spec as specs
 from aml_infra.errors import Problem
-from aml_infra.spec import Capacity, Demand, Resources, RunInput
+from aml_infra.spec import Capacity, Demand, Resources, RunInput, RunOutput
 
 MAX_CPUS = 1024
 MAX_MEMORY_GB = 24 * 1024
@@ -23,6 +23,8 @@ MAX_RETRIES = 100
 MAX_TIMEOUT_MINUTES = 60 * 24 * 30
 FRAMEWORKS = ("pytorch", "tensorflow", "mpi")
 INPUT_MODES = ("mount", "download")
+OUTPUT_MODES = ("mount", "upload")
+IDENTITIES = ("managed", "user")
 INPUT_TYPES = ("folder", "file")
 ON_DESTROY = ("cancel", "retain")
 ON_INTERRUPT = ("detach", "cancel")
@@ -37,11 +39,17 @@ RESERVED_VARIABLES = {
 """What tells the processes of a distribution who they are, by its framework."""
 
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_WRITABLE = re.compile(r"azureml://(.*/)?datastores/|abfss?://|wasbs?://|adl://|https://[^/]+\.(blob|dfs)\.core\.")
+_CLIENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _PARAMETER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
 def find_command_problems(
-    command: Sequence[str], *, inputs: Collection[str] = (), parameters: Collection[str] = ()
+    command: Sequence[str],
+    *,
+    inputs: Collection[str] = (),
+    outputs: Collection[str] = (),
+    parameters: Collection[str] = (),
 ) -> list[Problem]:
     """Problems of a command: it must name a program, and its placeholders must name what there is."""
     if isinstance(command, str):
@@ -52,7 +60,7 @@ def find_command_problems(
         return [Problem("command", "is empty; give the program and its arguments, as in ['python', 'train.py']")]
     if not command[0].strip():
         return [Problem("command[0]", "is blank; the first word must be the program to run, as in 'python'")]
-    there = {"inputs": inputs, "parameters": parameters}
+    there = {"inputs": inputs, "outputs": outputs, "parameters": parameters}
     problems = [
         Problem(f"command[{index}]", "holds a NUL character, which no program can be given; remove it")
         for index, word in enumerate(command)
@@ -176,11 +184,8 @@ def find_input_problems(inputs: Mapping[str, RunInput]) -> list[Problem]:
                     "changed; give DataInput(path, version=...), such as a date or an ETag",
                 )
             )
-        problems += [
-            Problem(f"{path}.{what}", f"is {choice!r}; allowed are {', '.join(allowed)}")
-            for what, choice, allowed in (("type", given.type, INPUT_TYPES), ("mode", given.mode, INPUT_MODES))
-            if choice not in allowed
-        ]
+        problems += _find_choice_problems(f"{path}.type", given.type, INPUT_TYPES)
+        problems += _find_choice_problems(f"{path}.mode", given.mode, INPUT_MODES)
         if given.is_local and given.type == "file":
             problems.append(
                 Problem(
@@ -191,6 +196,42 @@ def find_input_problems(inputs: Mapping[str, RunInput]) -> list[Problem]:
     return problems
 
 
+def find_output_problems(outputs: Mapping[str, RunOutput]) -> list[Problem]:
+    """Problems of outputs: names that are no variable's, places that are none of a service, and what is no choice."""
+    problems = []
+    for name, asked in outputs.items():
+        path = f"outputs[{name!r}]"
+        if not _VARIABLE_NAME.fullmatch(name):
+            problems.append(
+                Problem(
+                    path, "is not a name for an output; allowed are letters, digits and _, not starting with a digit"
+                )
+            )
+        if asked.path and not _WRITABLE.match(asked.path):
+            problems.append(
+                Problem(
+                    f"{path}.path",
+                    f"is {asked.path!r}, which no run can write to; give the URI of a datastore's folder, as in "
+                    "'azureml://datastores/workspaceblobstore/paths/models', or leave it out to have it beside the "
+                    "run's other outputs",
+                )
+            )
+        problems += _find_choice_problems(f"{path}.mode", asked.mode, OUTPUT_MODES)
+    return problems
+
+
+def find_identity_problems(identity: str, *, has_secrets: bool = False) -> list[Problem]:
+    """Problems of what a run is to Azure; ``has_secrets``: of its environment variables, some are secret."""
+    if identity == "user" and has_secrets:
+        fix = "leave it out, or read them in the command from a key vault"
+        why = "is 'user', and secret environment variables are brought to the run by the cluster's identity"
+        return [Problem("identity", f"{why}; {fix}")]
+    if not identity or identity in IDENTITIES or _CLIENT_ID.fullmatch(identity):
+        return []
+    allowed = f"{', '.join(IDENTITIES)}, or the client id of one of the cluster's identities"
+    return [Problem("identity", f"is {identity!r}; allowed are {allowed}")]
+
+
 def find_service_problems(demand: Demand) -> list[Problem]:
     """What is asked for that Azure Machine Learning does for a run, and Docker does not."""
     fix = "run the job on a GpuCluster, or give a path of this machine, or a URI that the command itself reads"
@@ -199,6 +240,18 @@ def find_service_problems(demand: Demand) -> list[Problem]:
         for name, given in demand.inputs.items()
         if given.path.lower().startswith("azureml:")
     ]
+    problems += [
+        Problem(
+            f"outputs[{name!r}].path",
+            f"is {asked.path!r}, which only Azure Machine Learning can write to; run the job on a GpuCluster, or leave "
+            "it out to have it beside the run's other outputs",
+        )
+        for name, asked in demand.outputs.items()
+        if _WRITABLE.match(asked.path)
+    ]
+    if demand.identity and not find_identity_problems(demand.identity):
+        fix = "leave it out, or run the job on a GpuCluster"
+        problems.append(Problem("identity", f"is {demand.identity!r}, and Docker gives a run none of Azure's; {fix}"))
     if demand.framework == "mpi":
         fix = "use 'pytorch' or 'tensorflow', or run the job on a GpuCluster"
         problems.append(Problem("distribution.framework", f"is 'mpi', and Docker starts nothing by MPI; {fix}"))
@@ -223,10 +276,8 @@ def find_distribution_problems(demand: Demand) -> list[Problem]:
         )
         if not math.isfinite(number) or number % 1 or not 1 <= number <= most
     ]
-    if demand.framework not in FRAMEWORKS:
-        allowed = f"allowed are {', '.join(FRAMEWORKS)}"
-        problems.append(Problem("distribution.framework", f"is {demand.framework!r}; {allowed}"))
-    elif demand.framework == "tensorflow" and demand.processes_per_worker > 1 and not problems:
+    problems += _find_choice_problems("distribution.framework", demand.framework, FRAMEWORKS)
+    if demand.framework == "tensorflow" and demand.processes_per_worker > 1 and not problems:
         fix = "ask for more workers, or use 'pytorch' or 'mpi'"
         problems.append(
             Problem(
@@ -241,17 +292,15 @@ def find_policy_problems(
     *, on_destroy: str = "cancel", on_interrupt: str = "detach", retries: float = 0, require_metrics: Sequence[str] = ()
 ) -> list[Problem]:
     """Problems of what is to be done about a run; none of it is part of the fingerprint."""
-    problems = [
-        Problem(path, f"is {choice!r}; allowed are {', '.join(allowed)}")
-        for path, choice, allowed in (
-            ("on_destroy", on_destroy, ON_DESTROY),
-            ("on_interrupt", on_interrupt, ON_INTERRUPT),
-        )
-        if choice not in allowed
-    ]
+    problems = _find_choice_problems("on_destroy", on_destroy, ON_DESTROY)
+    problems += _find_choice_problems("on_interrupt", on_interrupt, ON_INTERRUPT)
     if not math.isfinite(retries) or retries % 1 or not 0 <= retries <= MAX_RETRIES:
         problems.append(Problem("retries", f"is {retries:g}; allowed are whole numbers from 0 to {MAX_RETRIES}"))
     return problems + metric_gate.find_problems(require_metrics)
+
+
+def _find_choice_problems(path: str, choice: str, allowed: Sequence[str]) -> list[Problem]:
+    return [] if choice in allowed else [Problem(path, f"is {choice!r}; allowed are {', '.join(allowed)}")]
 
 
 def _list_allowed(names: Collection[str]) -> str:

@@ -16,7 +16,7 @@ LARGEST_WHOLE = 2**53
 """The engine has no whole numbers: beyond this one it would round them."""
 
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
-_PLACEHOLDER = re.compile(r"\$\{\{\s*(inputs|parameters)\.([A-Za-z0-9_.-]+)\s*\}\}")
+_PLACEHOLDER = re.compile(r"\$\{\{\s*(inputs|outputs|parameters)\.([A-Za-z0-9_.-]+)\s*\}\}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -77,6 +77,19 @@ class RunInput:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class RunOutput:
+    """A folder that a run writes to.
+
+    Attributes:
+        path: URI of the place that a service keeps it in; empty for one beside the run's other outputs.
+        mode: how a service that does so brings it there: ``mount``, or ``upload`` when the command has ended.
+    """
+
+    path: str = ""
+    mode: str = "mount"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Demand:
     """What a run needs of the compute that it is to run on.
 
@@ -86,6 +99,8 @@ class Demand:
         framework: by which they find one another.
         processes_per_worker: how many processes each of them is.
         inputs: the data that they read, by name.
+        outputs: the folders that they write to, by name.
+        identity: what they are to the services that they ask; see ``RunSpec``.
     """
 
     resources: Resources = Resources()
@@ -93,6 +108,8 @@ class Demand:
     framework: str = "pytorch"
     processes_per_worker: int = 1
     inputs: Mapping[str, RunInput] = dataclasses.field(default_factory=dict)
+    outputs: Mapping[str, RunOutput] = dataclasses.field(default_factory=dict)
+    identity: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -109,6 +126,7 @@ class RunSpec:
         secrets: secret environment variables; their names are part of the fingerprint, their values of nothing.
         parameters: the training's parameters, as the text that the command is given.
         inputs: data that it reads, by name.
+        outputs: folders that it writes to, by name.
         workers: how many train together, each with ``resources`` of its own.
         framework: by whose variables they find one another; see ``build_worker_variables``.
         processes_per_worker: how many processes each of them is.
@@ -118,6 +136,7 @@ class RunSpec:
         experiment: MLflow experiment that the run is logged under.
         display_name: shown in place of the run id where a service can.
         tags: free text on the run.
+        identity: what it is to Azure: ``managed``, ``user`` or a client id; empty for the service's own choice.
     """
 
     name: str
@@ -129,6 +148,7 @@ class RunSpec:
     secrets: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
     parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
     inputs: Mapping[str, RunInput] = dataclasses.field(default_factory=dict)
+    outputs: Mapping[str, RunOutput] = dataclasses.field(default_factory=dict)
     workers: int = 1
     framework: str = "pytorch"
     processes_per_worker: int = 1
@@ -138,6 +158,7 @@ class RunSpec:
     experiment: str = "Default"
     display_name: str = ""
     tags: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    identity: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -157,6 +178,8 @@ class RunSpec:
             identity["parameters"] = dict(self.parameters)
         if self.inputs:
             identity["inputs"] = {name: given.identity for name, given in self.inputs.items()}
+        if self.outputs:
+            identity["outputs"] = {name: asked.path for name, asked in self.outputs.items()}
         if self.workers > 1:
             identity["workers"] = self.workers
         if self.processes_per_worker > 1:
@@ -200,27 +223,30 @@ def is_uri(path: str) -> bool:
 
 
 def list_placeholders(word: str) -> list[tuple[str, str]]:
-    """The placeholders in a word of a command, each as its kind (``inputs`` or ``parameters``) and name."""
+    """The placeholders in a word of a command, each as its kind (as in ``inputs``) and name."""
     return _PLACEHOLDER.findall(word)
 
 
-def build_command(spec: RunSpec, input_paths: Mapping[str, str]) -> list[str]:
+def build_command(spec: RunSpec, input_paths: Mapping[str, str], output_paths: Mapping[str, str]) -> list[str]:
     """The command as it is run.
 
-    ``${{inputs.name}}`` and ``${{parameters.name}}`` are replaced, as Azure Machine Learning writes them; parameters
-    that the command does not name so are appended, as ``--name=value``.
+    ``${{inputs.name}}``, ``${{outputs.name}}`` and ``${{parameters.name}}`` are replaced, as Azure Machine Learning
+    writes them; parameters that the command does not name so are appended, as ``--name=value``.
 
     Args:
         spec: what is run.
         input_paths: where the run finds each input.
+        output_paths: where it writes each output.
     """
-    values = {"inputs": input_paths, "parameters": spec.parameters}
+    values = {"inputs": input_paths, "outputs": output_paths, "parameters": spec.parameters}
     named = {name for word in spec.command for kind, name in list_placeholders(word) if kind == "parameters"}
     words = [_PLACEHOLDER.sub(lambda found: values[found[1]][found[2]], word) for word in spec.command]
     return words + [f"--{name}={value}" for name, value in sorted(spec.parameters.items()) if name not in named]
 
 
-def build_variables(spec: RunSpec, attempt: int, input_paths: Mapping[str, str]) -> dict[str, str]:
+def build_variables(
+    spec: RunSpec, attempt: int, input_paths: Mapping[str, str], output_paths: Mapping[str, str]
+) -> dict[str, str]:
     """The environment variables that every backend gives a run, less its secrets; the user's own come last."""
     return {
         "PYTHONUNBUFFERED": "1",
@@ -228,6 +254,7 @@ def build_variables(spec: RunSpec, attempt: int, input_paths: Mapping[str, str])
         "AML_INFRA_ATTEMPT": str(attempt),
         "MLFLOW_EXPERIMENT_NAME": spec.experiment,
         **{f"AML_INFRA_INPUT_{name}": path for name, path in input_paths.items()},
+        **{f"AML_INFRA_OUTPUT_{name}": path for name, path in output_paths.items()},
         **spec.environment,
     }
 

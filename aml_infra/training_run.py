@@ -23,6 +23,7 @@ _OUTPUTS = (
     "metrics",
     "portalUrl",
     "outputsPath",
+    "outputPaths",
     "logPath",
     "imageRef",
     "imageDigest",
@@ -53,6 +54,21 @@ class DataInput:
     mode: pulumi.Input[str] = "mount"
 
 
+@dataclasses.dataclass(frozen=True)
+class DataOutput:
+    """A folder that a run writes to.
+
+    Attributes:
+        path: URI of the folder that Azure Machine Learning keeps it in, of a datastore (``azureml://datastores/...``)
+            or of Azure's storage; by default one that each attempt has for itself. Part of the fingerprint.
+        mode: how it is brought there: ``mount`` (default), where files go as they are written, or ``upload``, when the
+            command has ended. No part of the fingerprint.
+    """
+
+    path: pulumi.Input[str] | None = None
+    mode: pulumi.Input[str] = "mount"
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Distribution:
     """Several workers that train together, each with the resources of the run for itself.
@@ -77,8 +93,8 @@ class TrainingRunArgs:
 
     Attributes:
         source: folder with the training code; a relative path is taken from the program's working folder.
-        command: program and arguments, run in a copy of the source folder. ``${{inputs.name}}`` and
-            ``${{parameters.name}}`` in it are replaced.
+        command: program and arguments, run in a copy of the source folder. ``${{inputs.name}}``,
+            ``${{outputs.name}}`` and ``${{parameters.name}}`` in it are replaced.
         image: reference of the image to run.
         image_identity: what the image is, for the fingerprint; by default the digest that ``image`` has now.
         image_parts: short hashes of what the image is made of, by which a change is explained.
@@ -89,6 +105,8 @@ class TrainingRunArgs:
             to it as ``--name=value``; all are logged to MLflow.
         inputs: data that it reads, by name: ``DataInput``, or only its path. The command finds each at
             ``${{inputs.name}}`` and in ``AML_INFRA_INPUT_name``.
+        outputs: folders that it writes to, by name. The command finds each at ``${{outputs.name}}`` and in
+            ``AML_INFRA_OUTPUT_name``.
         distribution: several workers that train together; one by default.
         triggers: free values whose change makes a new run.
         cpus: processors; by default all there are.
@@ -98,6 +116,7 @@ class TrainingRunArgs:
         experiment: MLflow experiment; ``Default`` by default.
         display_name: shown where the service can; the resource's name by default.
         tags: free text on the run.
+        identity: what the run is to Azure, as in ``TrainingJobArgs``.
         allow_secrets: gitignore patterns of files that look like secrets and shall be shipped all the same.
         require_metrics: what the metrics of a completed run must be for the update to succeed, as in
             ``accuracy >= 0.9``. The run is kept either way.
@@ -118,6 +137,7 @@ class TrainingRunArgs:
     environment_variables: pulumi.Input[Mapping[str, pulumi.Input[str]]] | None = None
     parameters: Mapping[str, pulumi.Input[str | float | bool]] | None = None
     inputs: Mapping[str, DataInput | pulumi.Input[str | os.PathLike[str]]] | None = None
+    outputs: Mapping[str, DataOutput] | None = None
     distribution: Distribution | None = None
     triggers: pulumi.Input[Mapping[str, pulumi.Input[str]]] | None = None
     cpus: pulumi.Input[float] | None = None
@@ -127,6 +147,7 @@ class TrainingRunArgs:
     experiment: pulumi.Input[str] | None = None
     display_name: pulumi.Input[str] | None = None
     tags: pulumi.Input[Mapping[str, pulumi.Input[str]]] | None = None
+    identity: pulumi.Input[str] | None = None
     allow_secrets: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None
     require_metrics: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None
     retries: pulumi.Input[int] | None = None
@@ -164,6 +185,8 @@ class TrainingRun(pulumi.CustomResource):
         props["source"] = pulumi.Output.from_input(args.source).apply(_make_absolute)
         if args.inputs is not None:
             props["inputs"] = {input_name: _build_input(given) for input_name, given in args.inputs.items()}
+        if args.outputs is not None:
+            props["outputs"] = {output_name: _build_output(asked) for output_name, asked in args.outputs.items()}
         if args.distribution is not None:
             props["distribution"] = _build_distribution(args.distribution)
         super().__init__(naming.RUN_TYPE, name, {**props, **dict.fromkeys(_OUTPUTS)}, opts)
@@ -187,6 +210,11 @@ class TrainingRun(pulumi.CustomResource):
     def outputs_path(self) -> pulumi.Output[str]:
         """Folder or URI of what the run wrote to ``outputs/``."""
         return self._get("outputsPath")
+
+    @property
+    def output_paths(self) -> pulumi.Output[Mapping[str, str]]:
+        """Folder or URI of each of ``outputs``."""
+        return self._get("outputPaths")
 
     @property
     def log_path(self) -> pulumi.Output[str]:
@@ -246,6 +274,15 @@ def _build_input(given: DataInput | pulumi.Input[str | os.PathLike[str]]) -> dic
         built["type"] = data.type
     if data.mode != "mount":
         built["mode"] = data.mode
+    return built
+
+
+def _build_output(asked: DataOutput) -> dict[str, Any]:
+    built: dict[str, Any] = {}
+    if asked.path is not None:
+        built["path"] = asked.path
+    if asked.mode != "mount":
+        built["mode"] = asked.mode
     return built
 
 

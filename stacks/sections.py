@@ -131,6 +131,13 @@ class InputSection(Section):
     mode: Literal["mount", "download"] = "mount"
 
 
+class OutputSection(Section):
+    """One of ``train.outputs``: see ``DataOutput``."""
+
+    path: str | None = None
+    mode: Literal["mount", "upload"] = "mount"
+
+
 class DistributionSection(Section):
     """``train.distribution``: see ``Distribution``."""
 
@@ -162,6 +169,7 @@ class TrainSection(Section):
     command: list[str]
     parameters: dict[str, Annotated[str | int | float | bool, pydantic.PlainValidator(_read_parameter)]] = {}
     inputs: dict[str, Annotated[InputSection, pydantic.BeforeValidator(_read_input)]] = {}
+    outputs: dict[str, OutputSection] = {}
     environment_variables: dict[str, str] = {}
     secret_environment_variables: dict[str, str] = {}
     distribution: DistributionSection | None = None
@@ -173,6 +181,7 @@ class TrainSection(Section):
     experiment: str | None = None
     display_name: str | None = None
     tags: dict[str, str] = {}
+    identity: str | None = None
     allow_secrets: list[str] = []
     require_metrics: list[str] = []
     retries: int = 0
@@ -197,6 +206,7 @@ SUBSECTIONS: dict[str, type[Section]] = {
     "pushers": PrincipalSection,
     "registry": ExternalRegistrySection,
     "inputs": InputSection,
+    "outputs": OutputSection,
     "distribution": DistributionSection,
 }
 """Settings that are objects themselves, or maps of such."""

@@ -201,6 +201,7 @@ def build_train_args(
         )
         for name, given in section.inputs.items()
     }
+    values["outputs"] = {name: aml_infra.DataOutput(**dict(asked)) for name, asked in section.outputs.items()}
     if section.distribution is not None:
         values["distribution"] = aml_infra.Distribution(**dict(section.distribution))
     return aml_infra.TrainingJobArgs(**values, image=image, compute=compute)

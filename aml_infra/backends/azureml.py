@@ -10,6 +10,7 @@ so that every machine sees the same.
 
 from __future__ import annotations
 
+import datetime
 import functools
 import importlib.resources
 import json
@@ -30,6 +31,7 @@ from aml_infra.errors import (
     AmlInfraError,
     BackendUnavailable,
     InvalidInput,
+    NotReadyYet,
     Problem,
     RequestRefused,
     RunConflict,
@@ -56,6 +58,10 @@ CANCEL_SECONDS = 300.0
 
 STALE_SECONDS = 30.0
 """For so long a job that was just made may be missing in an answer."""
+
+ROLES_SECONDS = 1800.0
+"""For so long after a workspace was made, a role in it may not count everywhere yet, as Azure's documentation says of
+data (https://learn.microsoft.com/azure/role-based-access-control/troubleshooting)."""
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _LOG_FILE = re.compile(r"user_logs/std_log(?:_process_\d+)?\.txt")
@@ -171,14 +177,25 @@ class AzuremlBackend(Backend):
             if spec.secrets:
                 connection = azureml_request.locate_connection(request, token)
                 self._service.put(connection, azureml_request.build_connection(spec.secrets))
-        except (RequestRefused, AccessDenied) as error:
+        except AccessDenied as error:
+            raise self._explain_denied(name, error) from error
+        except RequestRefused as error:
             raise RunNotSubmitted(f"what run {name} needs could not be put into the workspace: {error}") from error
         try:
             self._put_job(name, request, token)
-        except (AlreadySubmitted, RunConflict, RunNotSubmitted):
+        except (AlreadySubmitted, NotReadyYet, RunConflict, RunNotSubmitted):
             if spec.secrets:
                 self._service.delete(azureml_request.locate_connection(request, token))
             raise
+
+    def _explain_denied(self, name: str, error: AccessDenied) -> AmlInfraError:
+        """Whether it may pass by itself: what gave this account its role may have done so a moment ago."""
+        what = f"what run {name} needs could not be put into the workspace: {error}"
+        born = azureml_state.read_moment(self._service.find_birth())
+        now = datetime.datetime.now(datetime.timezone.utc)
+        if born is None or (now - born).total_seconds() > ROLES_SECONDS:
+            return RunNotSubmitted(what)
+        return NotReadyYet(f"{what}; the workspace is new, and a role in it counts everywhere after some minutes")
 
     def _provide(
         self, request: Mapping[str, Any], spec: RunSpec, snapshot: Snapshot, store: ContainerClient, tell: Tell
@@ -211,7 +228,7 @@ class AzuremlBackend(Backend):
             # It may be there: put by another client, or by us, where the answer was lost and it was sent again.
             job, refused = self._service.get_job(name), error
         except AccessDenied as error:
-            raise RunNotSubmitted(str(error)) from error
+            raise self._explain_denied(name, error) from error
         if job is None:
             raise RunNotSubmitted(f"Azure Machine Learning refused run {name}: {refused}") from refused
         self._submitted.add(name)
@@ -315,11 +332,16 @@ class AzuremlBackend(Backend):
         if azureml_state.count_processes(job) == 1:
             log = azureml_log.locate_log(folder)
         services = job["properties"].get("services") or {}
+        asked_for: Mapping[str, Any] = state.spec.get("outputs") or {}
         return Record(
             state=state,
             metrics=logged.metrics,
             image_digest=self._find_image_digest(job, state),
             outputs_path=f"azureml:/{self._place.workspace_id}/datastores/{ARTIFACTS}/paths/{folder}/outputs/",
+            output_paths={
+                name: azureml_request.locate_output(state.name, name, output["path"])
+                for name, output in asked_for.items()
+            },
             portal_url=str((services.get("Studio") or {}).get("endpoint") or ""),
             log_path=f"{store.url}/{log}",
         )

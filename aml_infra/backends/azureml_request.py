@@ -17,7 +17,7 @@ from typing import Any
 from aml_infra import naming
 from aml_infra import spec as specs
 from aml_infra.errors import InvalidInput, Problem
-from aml_infra.spec import RunInput, RunSpec
+from aml_infra.spec import RunInput, RunOutput, RunSpec
 
 API_VERSION = "2025-12-01"
 
@@ -49,7 +49,9 @@ ENVIRONMENT = "aml-infra"
 _ASSET = re.compile(r"azureml:(?P<name>[A-Za-z0-9][\w.-]*):(?P<version>[\w.-]+)")
 _ENVIRONMENT_ID = re.compile(r"/subscriptions/.+/environments/[^/]+/versions/[^/]+", re.IGNORECASE)
 _MOUNTABLE = re.compile(r"(azureml|abfss?|wasbs?|adl):|https://[^/]+\.(blob|dfs)\.core\.", re.IGNORECASE)
-_MODES = {"mount": "ReadOnlyMount", "download": "Download"}
+_INPUT_MODES = {"mount": "ReadOnlyMount", "download": "Download"}
+_OUTPUT_MODES = {"mount": "ReadWriteMount", "upload": "Upload"}
+_IDENTITIES = {"managed": {"identityType": "Managed"}, "user": {"identityType": "UserIdentity"}}
 _UNPACK_ONCE = (
     f"if mkdir .aml-infra 2>/dev/null; then tar -xzf {ARCHIVE} && rm {ARCHIVE}; "
     f"else while [ -e {ARCHIVE} ]; do sleep 0.1; done; fi"
@@ -118,7 +120,7 @@ def _build_environment(image: str) -> dict[str, Any]:
 
 
 def _build_job(place: Place, spec: RunSpec, attempt: int, environment_id: str) -> dict[str, Any]:
-    variables = specs.build_variables(spec, attempt, {})
+    variables = specs.build_variables(spec, attempt, {}, {})
     # The service sets it by what the job says.
     variables.pop("MLFLOW_EXPERIMENT_NAME")
     job: dict[str, Any] = {
@@ -136,6 +138,13 @@ def _build_job(place: Place, spec: RunSpec, attempt: int, environment_id: str) -
     }
     if spec.inputs:
         job["inputs"] = {name: _build_input(place, given) for name, given in sorted(spec.inputs.items())}
+    if spec.outputs:
+        own = naming.attempt_name(spec.run_id, attempt)
+        job["outputs"] = {name: _build_output(own, name, asked) for name, asked in sorted(spec.outputs.items())}
+    if spec.secrets or spec.identity:
+        # Secrets are asked for by the job, when whoever submitted it is not there any more.
+        identity = spec.identity or "managed"
+        job["identity"] = _IDENTITIES.get(identity) or {"identityType": "Managed", "clientId": identity}
     if spec.processes > 1:
         job["distribution"] = _build_distribution(spec)
     if spec.timeout_minutes is not None:
@@ -153,11 +162,13 @@ def _build_distribution(spec: RunSpec) -> dict[str, Any]:
 def build_command(spec: RunSpec) -> str:
     """The job's command, which the service gives to a shell in a folder that holds the archive of the source."""
     paths = {name: locate_input(name, given) for name, given in sorted(spec.inputs.items())}
+    written = {name: f"${{{{outputs.{name}}}}}" for name in sorted(spec.outputs)}
     steps = [f"tar -xzf {ARCHIVE}", f"rm {ARCHIVE}"]
     if spec.processes_per_worker > 1:
         steps = [_UNPACK_ONCE]
     steps += [f"export AML_INFRA_INPUT_{name}={shlex.quote(path)}" for name, path in paths.items()]
-    words = specs.build_command(spec, paths)
+    steps += [f"export AML_INFRA_OUTPUT_{name}={shlex.quote(path)}" for name, path in written.items()]
+    words = specs.build_command(spec, paths, written)
     start = f'python3 -c "${START_VARIABLE}" ' if spec.secrets else ""
     return " && ".join([*steps, f"exec {start}{shlex.join(words)}"])
 
@@ -173,8 +184,13 @@ def locate_data(given: RunInput) -> str:
     return f"{FOLDER}/data/{given.version}"
 
 
+def locate_output(name: str, output: str, path: str) -> str:
+    """The URI of an output of the job called ``name``: the user's own, or one that no other attempt has."""
+    return path or f"azureml://datastores/{DATASTORE}/paths/{FOLDER}/outputs/{name}/{output}/"
+
+
 def _build_input(place: Place, given: RunInput) -> dict[str, Any]:
-    mode = _MODES[given.mode]
+    mode = _INPUT_MODES[given.mode]
     if given.is_local:
         uri = f"azureml://datastores/{DATASTORE}/paths/{locate_data(given)}/"
         return {"jobInputType": "uri_folder", "uri": uri, "mode": mode}
@@ -185,6 +201,11 @@ def _build_input(place: Place, given: RunInput) -> dict[str, Any]:
     # The short form of a data asset is that of people and tools; the service takes its resource id.
     uri = given.path if asset is None else f"{place.workspace_id}/data/{asset['name']}/versions/{asset['version']}"
     return {"jobInputType": f"uri_{given.type}", "uri": uri, "mode": mode}
+
+
+def _build_output(job: str, name: str, asked: RunOutput) -> dict[str, Any]:
+    uri = locate_output(job, name, asked.path)
+    return {"jobOutputType": "uri_folder", "uri": uri, "mode": _OUTPUT_MODES[asked.mode]}
 
 
 def complete(request: Mapping[str, Any], token: str, *, start: str = "") -> dict[str, Any]:
@@ -198,12 +219,9 @@ def complete(request: Mapping[str, Any], token: str, *, start: str = "") -> dict
     job = request["job"]["body"]["properties"]
     properties = {**job["properties"], SUBMISSION: token}
     variables = dict(job["environmentVariables"])
-    identity = {}
     if request["secrets"]["names"]:
         variables |= {SECRETS_VARIABLE: locate_connection(request, token), START_VARIABLE: start}
-        # Whoever submits is not there any more when the job asks for them.
-        identity = {"identity": {"identityType": "Managed"}}
-    return {"properties": {**job, "properties": properties, "environmentVariables": variables, **identity}}
+    return {"properties": {**job, "properties": properties, "environmentVariables": variables}}
 
 
 def locate_connection(request: Mapping[str, Any], token: str) -> str:

@@ -135,8 +135,12 @@ class WorkspaceService:
         account = f"https://{known['accountName']}.blob.{known.get('endpoint') or 'core.windows.net'}"
         return self._client.open_container(account, known["containerName"])
 
+    def find_birth(self) -> str:
+        """When the workspace was made, as Resource Manager writes moments; empty where it does not say."""
+        return str((self._workspace.get("systemData") or {}).get("createdAt") or "")
+
     @functools.cached_property
-    def _properties(self) -> dict[str, Any]:
+    def _workspace(self) -> dict[str, Any]:
         """What Resource Manager says of the workspace.
 
         Raises:
@@ -148,7 +152,11 @@ class WorkspaceService:
                 f"there is no workspace {self.place.workspace_name!r} in resource group "
                 f"{self.place.resource_group!r} of subscription {self.place.subscription_id}"
             )
-        return dict(found["properties"])
+        return found
+
+    @property
+    def _properties(self) -> dict[str, Any]:
+        return dict(self._workspace["properties"])
 
     @functools.cached_property
     def _history(self) -> str:

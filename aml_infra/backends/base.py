@@ -111,6 +111,7 @@ class Record:
         metrics: last value of each metric that the run logged with MLflow.
         image_digest: digest of the image that really ran.
         outputs_path: folder or URI of what the run wrote to ``outputs/``.
+        output_paths: folder or URI of each output that has a name.
         portal_url: where a person looks at the run.
         log_path: path or URL of the whole log; of a folder, where each of several workers has one of its own.
     """
@@ -121,6 +122,7 @@ class Record:
     outputs_path: str
     portal_url: str
     log_path: str
+    output_paths: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def require_same_source(snapshot: Snapshot) -> None:
@@ -180,6 +182,7 @@ class Backend(abc.ABC):
 
         Raises:
             AlreadySubmitted: the attempt exists.
+            NotReadyYet: nothing was submitted, and the same may be asked for again in a while.
             RunNotSubmitted: the service refused it.
             SourceChanged: the source is no longer what was fingerprinted.
             BackendUnavailable: the service did not answer; the attempt may exist all the same.

@@ -158,7 +158,7 @@ class DockerBackend(Backend):
                     client.create_network(**group["network"])
                 workers += [self._create(client, body, f"{staged}.{rank}", tell) for rank, body in enumerate(others, 1)]
                 for worker in workers:
-                    self._ship(client, worker, snapshot, spec.secrets)
+                    self._ship(client, worker, snapshot, spec)
                 self._claim(client, workers[0], name, spec.run_id)
             except (docker.errors.APIError, requests.RequestException) as error:
                 swept = docker_client.is_gone(client, workers[0])
@@ -186,15 +186,15 @@ class DockerBackend(Backend):
                 "if the image was removed, build or pull it again"
             ) from error
 
-    def _ship(self, client: docker.APIClient, container: str, snapshot: Snapshot, hidden: Mapping[str, str]) -> None:
+    def _ship(self, client: docker.APIClient, container: str, snapshot: Snapshot, spec: RunSpec) -> None:
         with tempfile.TemporaryFile() as spool:
             with tarfile.open(fileobj=spool, mode="w", format=tarfile.PAX_FORMAT) as tar:
-                docker_archive.add_folders(tar)
+                docker_archive.add_folders(tar, spec.outputs)
                 snapshot.add_to(tar, docker_request.WORKSPACE.lstrip("/"))
             spool.seek(0)
             client.put_archive(container, "/", spool)
-        if hidden:
-            content = docker_request.build_secrets_file(hidden)
+        if spec.secrets:
+            content = docker_request.build_secrets_file(spec.secrets)
             docker_archive.put_file(client, container, docker_request.SECRETS_FILE, content)
 
     def _claim(self, client: docker.APIClient, container: str, name: str, run_id: str) -> None:

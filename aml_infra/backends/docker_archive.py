@@ -9,6 +9,7 @@ import posixpath
 import shutil
 import tarfile
 import tempfile
+from collections.abc import Iterable
 
 import docker
 import docker.errors
@@ -19,11 +20,12 @@ from aml_infra.source import build_member
 _SPOOL_BYTES = 16 * 1024 * 1024
 
 
-def add_folders(tar: tarfile.TarFile) -> None:
+def add_folders(tar: tarfile.TarFile, outputs: Iterable[str]) -> None:
     """Adds the folders that a run writes to, open to whatever user the image runs as."""
     for folder in (
         docker_request.WORKSPACE,
-        f"{docker_request.WORKSPACE}/outputs",
+        docker_request.OUTPUTS,
+        *(f"{docker_request.OUTPUTS}/{name}" for name in outputs),
         f"{docker_request.WORKSPACE}/logs",
         docker_request.STORE,
         docker_request.TRACKING_STORE,

@@ -17,6 +17,9 @@ from aml_infra.spec import RunSpec
 WORKSPACE = "/workspace"
 """Where the source is copied to, and the command's working folder."""
 
+OUTPUTS = f"{WORKSPACE}/outputs"
+"""What is kept of the working folder; each output that has a name is a folder in it."""
+
 STORE = "/var/aml-infra"
 """What the backend keeps inside the container."""
 
@@ -64,7 +67,8 @@ def build_request(spec: RunSpec, attempt: int) -> dict[str, Any]:
 
 def _build_container(spec: RunSpec, attempt: int, rank: int) -> dict[str, Any]:
     input_paths = locate_inputs(spec)
-    command = specs.build_command(spec, input_paths)
+    output_paths = {name: f"{OUTPUTS}/{name}" for name in spec.outputs}
+    command = specs.build_command(spec, input_paths, output_paths)
     labels = {
         RUN_LABEL: spec.run_id,
         FINGERPRINT_LABEL: spec.fingerprint,
@@ -86,7 +90,7 @@ def _build_container(spec: RunSpec, attempt: int, rank: int) -> dict[str, Any]:
         "MLFLOW_TRACKING_URI": f"file://{TRACKING_STORE}",
         # MLflow 3 asks to be told that its file store is wanted.
         "MLFLOW_ALLOW_FILE_STORE": "true",
-        **specs.build_variables(spec, attempt, input_paths),
+        **specs.build_variables(spec, attempt, input_paths, output_paths),
     }
     if spec.workers > 1:
         addresses = [name_worker(each) for each in range(spec.workers)]

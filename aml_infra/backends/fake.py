@@ -112,11 +112,12 @@ class FakeBackend(Backend):
 
     def build_request(self, spec: RunSpec, attempt: int) -> Mapping[str, Any]:
         paths = {name: given.path for name, given in spec.inputs.items()}
+        written = {name: f"outputs/{name}" for name in spec.outputs}
         return {
             "fingerprint": spec.fingerprint,
             "image": spec.image,
-            "command": specs.build_command(spec, paths),
-            "environment": specs.build_variables(spec, attempt, paths),
+            "command": specs.build_command(spec, paths, written),
+            "environment": specs.build_variables(spec, attempt, paths, written),
             "spec": spec.describe(),
         }
 
@@ -188,7 +189,9 @@ class FakeBackend(Backend):
             raise RunGone(f"{state.name} was removed before it was collected")
         (folder / "outputs").mkdir()
         for name, text in self._script.outputs.items():
-            (folder / "outputs" / name).write_text(text, encoding="utf-8")
+            path = folder / "outputs" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
         (folder / "logs").mkdir()
         log = "".join(f"{line}\n" for line in self._list_lines(state))
         (folder / "logs" / LOG_NAME).write_text(log, encoding="utf-8")

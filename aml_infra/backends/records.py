@@ -191,6 +191,7 @@ def _parse_record(data: dict[str, Any], folder: pathlib.Path) -> Record:
         metrics=data["metrics"],
         image_digest=data["image_digest"],
         outputs_path=str(folder / "outputs"),
+        output_paths={name: str(folder / "outputs" / name) for name in data["spec"].get("outputs") or ()},
         portal_url=folder.as_uri(),
         log_path=str(folder / "logs" / LOG_NAME),
     )

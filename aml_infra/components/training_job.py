@@ -23,8 +23,8 @@ from aml_infra.components.validation import Machine
 from aml_infra.components.workspace import Workspace
 from aml_infra.components.workspace_args import WorkspaceArgs
 from aml_infra.errors import Problem
-from aml_infra.spec import Demand, Resources, RunInput
-from aml_infra.training_run import DataInput, Distribution, TrainingRun, TrainingRunArgs
+from aml_infra.spec import Demand, Resources, RunInput, RunOutput
+from aml_infra.training_run import DataInput, DataOutput, Distribution, TrainingRun, TrainingRunArgs
 
 OUTPUTS = {
     "run_id": "runId",
@@ -34,6 +34,7 @@ OUTPUTS = {
     "metrics": "metrics",
     "portal_url": "portalUrl",
     "outputs_path": "outputsPath",
+    "output_paths": "outputPaths",
     "log_path": "logPath",
     "image_ref": "imageRef",
     "image_digest": "imageDigest",
@@ -56,7 +57,7 @@ class TrainingJobArgs:
         source: folder with the training code, less what ``.amlignore`` (else ``.gitignore``) names; a relative path is
             taken from the program's working folder.
         command: program and arguments, run in a copy of the source folder, as in ``["python", "train.py"]``;
-            ``${{inputs.name}}`` and ``${{parameters.name}}`` in it are replaced.
+            ``${{inputs.name}}``, ``${{outputs.name}}`` and ``${{parameters.name}}`` in it are replaced.
         image: a ``TrainingImage``, or ``TrainingImage.curated``; or the reference of an image that is used as it is,
             unchecked. The args of an image may stand for it while the program is only validated.
         compute: a compute target, such as ``LocalDocker``; likewise.
@@ -65,6 +66,8 @@ class TrainingJobArgs:
         inputs: data that it reads, by name: ``DataInput``, or only the path of a folder or file, which is mounted
             read-only and counts by its content. The command finds each at ``${{inputs.name}}`` and in the variable
             ``AML_INFRA_INPUT_name``.
+        outputs: folders that it writes to, by name, beside the folder ``outputs/`` that each run has: ``DataOutput``.
+            The command finds each at ``${{outputs.name}}`` and in the variable ``AML_INFRA_OUTPUT_name``.
         environment_variables: part of the fingerprint; of those that are secrets (``pulumi.Output.secret``) only the
             names.
         distribution: several workers that train together, as ``Distribution(workers=2)``; one by default.
@@ -76,6 +79,9 @@ class TrainingJobArgs:
         experiment: MLflow experiment that the run is logged under; ``Default`` by default.
         display_name: shown where the service can; the job's name by default.
         tags: free text on the run.
+        identity: what the run is to Azure when it opens its data and asks for tokens: ``managed``, the cluster's own;
+            ``user``, whoever runs ``pulumi up``, who must be a person; or the client id of one of several identities
+            that the cluster has. By default the service's choice, and ``managed`` where there are secrets.
         allow_secrets: gitignore patterns of source files that look like secrets and shall be shipped all the same.
         require_metrics: what the metrics of a completed run must be for the update to succeed, as in
             ``["accuracy >= 0.9"]``. The run is kept either way, and not repeated.
@@ -92,6 +98,7 @@ class TrainingJobArgs:
     compute: ComputeTarget | LocalDockerArgs | GpuClusterArgs
     parameters: Mapping[str, pulumi.Input[str | float | bool]] = dataclasses.field(default_factory=dict)
     inputs: Mapping[str, DataInput | str | os.PathLike[str]] = dataclasses.field(default_factory=dict)
+    outputs: Mapping[str, DataOutput] = dataclasses.field(default_factory=dict)
     environment_variables: Mapping[str, pulumi.Input[str]] = dataclasses.field(default_factory=dict)
     distribution: Distribution | None = None
     triggers: Mapping[str, pulumi.Input[str]] = dataclasses.field(default_factory=dict)
@@ -102,6 +109,7 @@ class TrainingJobArgs:
     experiment: str | None = None
     display_name: str | None = None
     tags: Mapping[str, pulumi.Input[str]] = dataclasses.field(default_factory=dict)
+    identity: str | None = None
     allow_secrets: Sequence[str] = ()
     require_metrics: Sequence[str] = ()
     retries: int = 0
@@ -116,6 +124,8 @@ class TrainingJobArgs:
         problems += _find_command_problems(self)
         problems += rules.find_environment_problems(_list_known(self.environment_variables), demand)
         problems += rules.find_parameter_problems(_list_known(self.parameters))
+        problems += rules.find_output_problems(demand.outputs)
+        problems += rules.find_identity_problems(demand.identity)
         problems += rules.find_distribution_problems(demand)
         problems += rules.find_resource_problems(demand.resources, self.timeout_minutes)
         problems += rules.find_policy_problems(
@@ -171,6 +181,14 @@ class TrainingJobArgs:
                 asked.processes_per_worker if isinstance(asked.processes_per_worker, (int, float)) else 1
             ),
             inputs=inputs,
+            outputs={
+                name: RunOutput(
+                    path=asked.path if isinstance(asked.path, str) else "",
+                    mode=asked.mode if isinstance(asked.mode, str) else "mount",
+                )
+                for name, asked in self.outputs.items()
+            },
+            identity=self.identity or "",
         )
         return demand, problems
 
@@ -207,6 +225,9 @@ class TrainingJob(pulumi.ComponentResource):
 
     outputs_path: pulumi.Output[str]
     """Folder or URI of what the run wrote to ``outputs/``."""
+
+    output_paths: pulumi.Output[Mapping[str, str]]
+    """Folder or URI of each of ``outputs``."""
 
     log_path: pulumi.Output[str]
     """Where the whole log is."""
@@ -268,6 +289,7 @@ def build_run_args(args: TrainingJobArgs) -> TrainingRunArgs:
         environment_variables=args.environment_variables or None,
         parameters=args.parameters or None,
         inputs=args.inputs or None,
+        outputs=args.outputs or None,
         distribution=args.distribution,
         triggers=args.triggers or None,
         cpus=args.cpus,
@@ -277,6 +299,7 @@ def build_run_args(args: TrainingJobArgs) -> TrainingRunArgs:
         experiment=args.experiment,
         display_name=args.display_name,
         tags=args.tags or None,
+        identity=args.identity,
         allow_secrets=list(args.allow_secrets) or None,
         require_metrics=list(args.require_metrics) or None,
         retries=args.retries or None,
@@ -325,7 +348,7 @@ def _find_stand_ins(args: TrainingJobArgs) -> list[Problem]:
 
 
 def _find_command_problems(args: TrainingJobArgs) -> list[Problem]:
-    command, named = args.command, {"inputs": args.inputs, "parameters": args.parameters}
+    command, named = args.command, {"inputs": args.inputs, "outputs": args.outputs, "parameters": args.parameters}
     if isinstance(command, str):
         return rules.find_command_problems(command)
     problems = [

@@ -16,6 +16,7 @@ NEW_RUN = (
     "command",
     "parameters",
     "inputFiles",
+    "outputs",
     "imageIdentity",
     "environmentVariables",
     "distribution",
@@ -36,6 +37,7 @@ IN_PLACE = (
     "experiment",
     "displayName",
     "tags",
+    "identity",
     "requireMetrics",
     "retries",
     "wait",
@@ -54,8 +56,8 @@ DEFAULTS = {
 }
 """What is the same as leaving the property out."""
 
-INPUT_DEFAULTS = {"type": "folder", "mode": "mount"}
-"""Likewise, of each of ``inputs``: how data comes to a run, which the next attempt uses."""
+WAY_DEFAULTS = {"inputs": {"type": "folder", "mode": "mount"}, "outputs": {"mode": "mount"}}
+"""Likewise, of each of ``inputs`` and ``outputs``: how data comes and goes, which the next attempt uses."""
 
 DISTRIBUTION_DEFAULTS = {"workers": 1, "framework": "pytorch", "processesPerWorker": 1}
 """Likewise, of ``distribution``."""
@@ -99,15 +101,14 @@ def compare(old_inputs: Mapping[str, Any], new_inputs: Mapping[str, Any], old_st
     changes: dict[str, Change] = {}
     for key in NEW_RUN:
         changes |= _compare_values(key, old.get(key), new.get(key), replaces=True)
-    for name in SIZES:
-        path = _join_path("backendOptions", name)
-        if path in changes:
-            changes[path] = dataclasses.replace(changes[path], replaces=False)
+    for key, defaults in WAY_DEFAULTS.items():
+        changes |= _compare_ways(key, defaults, old_inputs.get(key), new_inputs.get(key))
+    sizes = {_join_path("backendOptions", name) for name in SIZES}
+    changes |= {path: dataclasses.replace(changes[path], replaces=False) for path in changes.keys() & sizes}
     for key in IN_PLACE:
         if old.get(key, DEFAULTS.get(key)) == new.get(key, DEFAULTS.get(key)):
             continue
         changes |= _compare_values(key, old.get(key), new.get(key), replaces=False)
-    changes |= _compare_inputs(old.get("inputs"), new.get("inputs"))
     if "imageIdentity" in changes:
         changes |= _compare_values("imageParts", old.get("imageParts"), new.get("imageParts"), replaces=True)
     for digest, files in DIGESTS.items():
@@ -120,8 +121,8 @@ def compare(old_inputs: Mapping[str, Any], new_inputs: Mapping[str, Any], old_st
     return changes
 
 
-def _compare_inputs(old: Any, new: Any) -> dict[str, Change]:
-    """Of inputs that were there and still are, how they come; what is in them, their digests say."""
+def _compare_ways(what: str, defaults: Mapping[str, str], old: Any, new: Any) -> dict[str, Change]:
+    """Of inputs or outputs that were there and still are, how they come or go."""
     changes: dict[str, Change] = {}
     if not isinstance(old, dict) or not isinstance(new, dict):
         return changes
@@ -129,9 +130,9 @@ def _compare_inputs(old: Any, new: Any) -> dict[str, Change]:
         before, after = old[name], new[name]
         if not isinstance(before, dict) or not isinstance(after, dict):
             continue
-        for key, default in INPUT_DEFAULTS.items():
+        for key, default in defaults.items():
             if before.get(key, default) != after.get(key, default):
-                path = _join_path(_join_path("inputs", name), key)
+                path = _join_path(_join_path(what, name), key)
                 changes |= _compare_values(path, before.get(key), after.get(key), replaces=False)
     return changes
 
@@ -155,9 +156,16 @@ def _normalize(inputs: Mapping[str, Any]) -> dict[str, Any]:
             name: value if value is wire.UNKNOWN else specs.format_parameter(value)
             for name, value in values["parameters"].items()
         }
+    if isinstance(values.get("outputs"), dict):
+        values["outputs"] = {name: _find_place(asked) for name, asked in values["outputs"].items()}
     if isinstance(values.get("distribution"), dict):
         values["distribution"] = _normalize_distribution(values["distribution"])
     return {key: value for key, value in values.items() if value != {}}
+
+
+def _find_place(asked: Any) -> Any:
+    """Where an output goes, which with its name is all that counts."""
+    return {"path": asked.get("path") or ""} if isinstance(asked, dict) else asked
 
 
 def _normalize_distribution(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ def explain(old_inputs: Mapping[str, Any], new_inputs: Mapping[str, Any]) -> str
     phrases += _explain_values("command", _join_words(old.get("command")), _join_words(new.get("command")))
     phrases += _explain_map("", old.get("parameters"), new.get("parameters"))
     phrases += _explain_inputs(old.get("inputFiles"), new.get("inputFiles"))
+    phrases += _explain_map("output ", *(_list_places(each.get("outputs")) for each in (old, new)))
     if old.get("imageIdentity") != new.get("imageIdentity"):
         parts = _explain_files(old.get("imageParts"), new.get("imageParts"), "")
         phrases.append(f"image: {', '.join(parts)}" if parts else "image changed")
@@ -48,6 +49,13 @@ def _list_options(inputs: Mapping[str, Any]) -> Any:
     if not isinstance(options, dict):
         return options
     return {name: value for name, value in options.items() if name not in diff.SIZES}
+
+
+def _list_places(outputs: Any) -> Any:
+    """Where each output goes."""
+    if not isinstance(outputs, dict):
+        return outputs
+    return {name: asked["path"] if isinstance(asked, dict) else asked for name, asked in outputs.items()}
 
 
 def _list_workers(distribution: Any) -> Any:

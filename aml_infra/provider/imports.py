@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aml_infra.provider import wire
-from aml_infra.spec import RunInput
+from aml_infra.spec import RunInput, RunOutput
 
 UNKNOWN_SOURCE = "the source folder of the imported run"
 """Stands for the one thing that a run does not know: a path of the machine that it was submitted from."""
@@ -17,6 +17,8 @@ FORMER = {
     "secrets": [],
     "parameters": {},
     "inputs": {},
+    "outputs": {},
+    "identity": "",
     "workers": 1,
     "framework": "pytorch",
     "processes_per_worker": 1,
@@ -51,6 +53,7 @@ def build_inputs(spec: Mapping[str, Any]) -> dict[str, Any]:
     spec = {**FORMER, **spec}
     resources = spec["resources"]
     inputs = {name: RunInput(**given) for name, given in spec["inputs"].items()}
+    outputs = {name: RunOutput(**asked) for name, asked in spec["outputs"].items()}
     values = {
         "source": UNKNOWN_SOURCE,
         "sourceDigest": spec["source_digest"],
@@ -73,6 +76,13 @@ def build_inputs(spec: Mapping[str, Any]) -> dict[str, Any]:
             for name, given in inputs.items()
         },
         "inputDigests": {name: given.identity for name, given in inputs.items()},
+        "outputs": {
+            name: {
+                **({"path": asked.path} if asked.path else {}),
+                **({"mode": asked.mode} if asked.mode != "mount" else {}),
+            }
+            for name, asked in outputs.items()
+        },
         "distribution": {
             "workers": spec["workers"],
             **({"framework": spec["framework"]} if spec["framework"] != "pytorch" else {}),
@@ -88,5 +98,6 @@ def build_inputs(spec: Mapping[str, Any]) -> dict[str, Any]:
         "experiment": spec["experiment"] if spec["experiment"] != "Default" else None,
         "displayName": spec["display_name"] if spec["display_name"] != spec["name"] else None,
         "tags": dict(spec["tags"]),
+        "identity": spec["identity"],
     }
     return {key: value for key, value in values.items() if value}

@@ -21,7 +21,7 @@ from aml_infra.backends.base import Backend
 from aml_infra.errors import BackendUnavailable, InvalidInput, Problem
 from aml_infra.provider import shapes, wire
 from aml_infra.provider.lifecycle import Policy
-from aml_infra.spec import Demand, Resources, RunInput, RunSpec
+from aml_infra.spec import Demand, Resources, RunInput, RunOutput, RunSpec
 
 INPUT_SUMMARY_ENTRIES = 100
 """A summary of an input's files with more entries than this is folded to folders."""
@@ -83,6 +83,7 @@ def read_spec(name: str, values: Mapping[str, Any]) -> RunSpec | None:
         "imageIdentity",
         "parameters",
         "inputDigests",
+        "outputs",
         "distribution",
         "triggers",
     )
@@ -109,6 +110,7 @@ def read_spec(name: str, values: Mapping[str, Any]) -> RunSpec | None:
         },
         parameters={key: specs.format_parameter(value) for key, value in (values.get("parameters") or {}).items()},
         inputs=demand.inputs,
+        outputs=demand.outputs,
         workers=demand.workers,
         framework=demand.framework,
         processes_per_worker=demand.processes_per_worker,
@@ -118,6 +120,7 @@ def read_spec(name: str, values: Mapping[str, Any]) -> RunSpec | None:
         experiment=_read_known(values, "experiment") or "Default",
         display_name=_read_known(values, "displayName") or name,
         tags=_read_known(values, "tags") or {},
+        identity=demand.identity,
     )
 
 
@@ -144,12 +147,16 @@ def _spread_secret(variables: Any) -> Any:
 def _find_rule_problems(known: Mapping[str, Any], values: Mapping[str, Any]) -> list[Problem]:
     problems = []
     # The names of a map may be known before its values are.
-    named = {key: values.get(key, {}) for key in ("inputs", "parameters")}
+    named = {key: values.get(key, {}) for key in ("inputs", "outputs", "parameters")}
     if "command" in known and all(isinstance(value, dict) for value in named.values()):
         problems += rules.find_command_problems(known["command"], **named)
     demand = _read_demand(known)
     problems += rules.find_environment_problems(known.get("environmentVariables", {}), demand)
     problems += rules.find_parameter_problems(known.get("parameters", {}))
+    problems += rules.find_output_problems(demand.outputs)
+    variables = values.get("environmentVariables")
+    has_secrets = isinstance(variables, dict) and any(isinstance(value, wire.Secret) for value in variables.values())
+    problems += rules.find_identity_problems(demand.identity, has_secrets=has_secrets)
     problems += rules.find_distribution_problems(demand)
     problems += rules.find_resource_problems(demand.resources, known.get("timeoutMinutes"))
     problems += rules.find_policy_problems(
@@ -244,6 +251,11 @@ def _read_demand(values: Mapping[str, Any]) -> Demand:
             name: _read_input(given, given.get("version") or digests.get(name, ""))
             for name, given in (_read_known(values, "inputs") or {}).items()
         },
+        outputs={
+            name: RunOutput(path=asked.get("path") or "", mode=asked.get("mode") or "mount")
+            for name, asked in (_read_known(values, "outputs") or {}).items()
+        },
+        identity=_read_known(values, "identity") or "",
     )
 
 

@@ -25,7 +25,7 @@ from typing import Any
 
 from aml_infra import metric_gate
 from aml_infra.backends.base import AlreadySubmitted, Backend, Record, RunGone, RunState, Status
-from aml_infra.errors import AmlInfraError, BackendUnavailable, RunConflict
+from aml_infra.errors import AmlInfraError, BackendUnavailable, NotReadyYet, RunConflict
 from aml_infra.source import Snapshot
 from aml_infra.spec import RunSpec
 
@@ -34,6 +34,9 @@ TAIL_LINES = 20
 
 TAIL_WIDTH = 500
 TAIL_BYTES = 64 * 1024
+
+READY_SECONDS = 30.0
+"""Pause before a service is asked again that could not take a run yet."""
 
 BURST_LINES = 20
 """Lines that came while one was being said are said one by one up to this number, and together beyond it."""
@@ -327,13 +330,25 @@ class _Attempt:
         changed = f"{self.because}; " if self.because else ""
         try:
             self.say(f"train: {changed}submitting run {self.spec.run_id}, attempt {number}{because}")
-            self.backend.submit(self.spec, number, self.take_snapshot(), self.say)
+            self._send(number)
         except AlreadySubmitted:
             self.say("join: another client has just submitted it")
         state = _describe(self.backend, self.spec)
         if state is None:
             raise RunGone(f"run {self.spec.run_id} was submitted and is gone; run `pulumi up` again")
         return state
+
+    def _send(self, number: int) -> None:
+        """Submits, as soon as the service can take it."""
+        while True:
+            try:
+                self.backend.submit(self.spec, number, self.take_snapshot(), self.say)
+            except NotReadyYet as error:
+                self.say(f"{error}; trying again in {READY_SECONDS:.0f} s")
+                if self.interruption.pause(READY_SECONDS):
+                    raise
+            else:
+                return
 
     def _see_to_end(self, state: RunState) -> Seen:
         try:

@@ -15,6 +15,7 @@ _TEXTS = {"type": "array", "items": _TEXT}
 _TEXT_MAP = {"type": "object", "additionalProperties": _TEXT}
 
 _DATA_INPUT = "aml-infra:index:DataInput"
+_DATA_OUTPUT = "aml-infra:index:DataOutput"
 _DISTRIBUTION = "aml-infra:index:Distribution"
 
 _TYPES: dict[str, dict[str, Any]] = {
@@ -28,6 +29,14 @@ _TYPES: dict[str, dict[str, Any]] = {
             "mode": {**_TEXT, "description": "How a service brings it to the run: mount (default) or download."},
         },
         "required": ["path"],
+    },
+    _DATA_OUTPUT: {
+        "type": "object",
+        "description": "A folder that a run writes to.",
+        "properties": {
+            "path": {**_TEXT, "description": "URI of the place that it is kept in; by default beside outputs/."},
+            "mode": {**_TEXT, "description": "How a service brings it there: mount (default) or upload."},
+        },
     },
     _DISTRIBUTION: {
         "type": "object",
@@ -60,6 +69,11 @@ _INPUTS: dict[str, dict[str, Any]] = {
         "additionalProperties": {"$ref": f"#/types/{_DATA_INPUT}"},
         "description": "Data that the run reads, by name.",
     },
+    "outputs": {
+        "type": "object",
+        "additionalProperties": {"$ref": f"#/types/{_DATA_OUTPUT}"},
+        "description": "Folders that the run writes to, by name.",
+    },
     "distribution": {"$ref": f"#/types/{_DISTRIBUTION}", "description": "Several workers that train together."},
     "triggers": {**_TEXT_MAP, "description": "Free values whose change makes a new run."},
     "cpus": {**_NUMBER, "description": "Processors; by default all there are."},
@@ -69,6 +83,7 @@ _INPUTS: dict[str, dict[str, Any]] = {
     "experiment": {**_TEXT, "description": "MLflow experiment."},
     "displayName": {**_TEXT, "description": "Shown where the service can."},
     "tags": {**_TEXT_MAP, "description": "Free text on the run."},
+    "identity": {**_TEXT, "description": "What the run is to Azure: managed, user, or a client id."},
     "allowSecrets": {**_TEXTS, "description": "Patterns of files that look like secrets and shall be shipped."},
     "requireMetrics": {**_TEXTS, "description": "What the metrics must be, as in accuracy >= 0.9."},
     "retries": {**_INTEGER, "description": "More attempts where the machine failed; 0 by default."},
@@ -86,6 +101,7 @@ _OUTPUTS: dict[str, dict[str, Any]] = {
     "metrics": {"type": "object", "additionalProperties": _NUMBER, "description": "Last value of each metric."},
     "portalUrl": {**_TEXT, "description": "Where a person looks at the run."},
     "outputsPath": {**_TEXT, "description": "What the run wrote to outputs/."},
+    "outputPaths": {**_TEXT_MAP, "description": "Folder or URI of each of outputs."},
     "logPath": {**_TEXT, "description": "The whole log."},
     "imageRef": {**_TEXT, "description": "Reference of the image that was run."},
     "imageDigest": {**_TEXT, "description": "Digest of the image that was run."},

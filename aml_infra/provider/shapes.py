@@ -53,6 +53,16 @@ def _is_input(value: Any) -> bool:
     )
 
 
+def _is_output(value: Any) -> bool:
+    if value is wire.UNKNOWN:
+        return True
+    return (
+        isinstance(value, dict)
+        and value.keys() <= {"path", "mode"}
+        and all(item is None or _is_text(item) for item in value.values())
+    )
+
+
 def _is_distribution(value: Any) -> bool:
     return (
         isinstance(value, dict)
@@ -80,6 +90,7 @@ SHAPES: dict[str, Shape] = {
     "environmentVariables": _TEXT_MAP,
     "parameters": Shape("a map of texts, numbers and truth values", _is_map_of(_is_parameter)),
     "inputs": Shape("a map of DataInput(path, version, type, mode)", _is_map_of(_is_input)),
+    "outputs": Shape("a map of DataOutput(path, mode)", _is_map_of(_is_output)),
     "distribution": Shape("Distribution(workers, framework, processes_per_worker)", _is_distribution),
     "triggers": _TEXT_MAP,
     "cpus": _NUMBER,
@@ -89,6 +100,7 @@ SHAPES: dict[str, Shape] = {
     "experiment": _TEXT,
     "displayName": _TEXT,
     "tags": _TEXT_MAP,
+    "identity": _TEXT,
     "allowSecrets": _TEXTS,
     "requireMetrics": _TEXTS,
     "retries": _NUMBER,

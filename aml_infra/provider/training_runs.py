@@ -26,6 +26,7 @@ UNTIL_RUN = (
     "metrics",
     "portalUrl",
     "outputsPath",
+    "outputPaths",
     "logPath",
     "imageDigest",
     "startedAt",
@@ -236,11 +237,12 @@ def _describe_state(state: RunState) -> dict[str, Any]:
 
 def _describe_record(record: Record | None) -> dict[str, Any]:
     if record is None:
-        return {"metrics": {}, "portalUrl": "", "outputsPath": "", "logPath": "", "imageDigest": ""}
+        return {"metrics": {}, "portalUrl": "", "outputsPath": "", "outputPaths": {}, "logPath": "", "imageDigest": ""}
     return {
         "metrics": dict(record.metrics),
         "portalUrl": record.portal_url,
         "outputsPath": record.outputs_path,
+        "outputPaths": dict(record.output_paths),
         "logPath": record.log_path,
         "imageDigest": record.image_digest,
     }

@@ -66,7 +66,7 @@ class Scene:
             exit_codes=tuple(self.exit_codes),
             running=tuple(range(1, 10)) if self.lasting else (),
             metrics=self.metrics,
-            outputs={"result.txt": "content\n"},
+            outputs={"result.txt": "content\n", **{f"{name}/weights": "1 2\n" for name in self._list_outputs()}},
         )
         (self.source / "train.sh").write_text(self._build_script())
         if self.metrics and self.learning is None:
@@ -84,6 +84,10 @@ class Scene:
         )
         self.backend = self.open_another()
 
+    def _list_outputs(self) -> Sequence[str]:
+        """Names of the outputs that have one."""
+        return sorted(self.changes.get("outputs", ()))
+
     def _build_script(self) -> str:
         """What the fake's script is to it, for a backend that runs something."""
         printing = "".join(f"echo {line}\n" for line in self.lines)
@@ -93,8 +97,9 @@ class Scene:
             metrics = json.dumps([{"key": key, "value": value} for key, value in self.metrics.items()])
             logging = f"python3 -c {shlex.quote(LOG_METRICS)} {shlex.quote(metrics)}\n"
         lasting = "while :; do sleep 0.1; done\n" if self.lasting else ""
+        writing = "".join(f'echo 1 2 > "$AML_INFRA_OUTPUT_{name}/weights"\n' for name in self._list_outputs())
         return (
-            f"{printing}echo content > outputs/result.txt\n{logging}{lasting}"
+            f"{printing}echo content > outputs/result.txt\n{writing}{logging}{lasting}"
             f"set -- {codes}\nshift $((AML_INFRA_ATTEMPT - 1))\nexit $1\n"
         )
 
@@ -148,6 +153,13 @@ class Scene:
         if self.learning is not None:
             return self.learning.read_output(record, name)
         return (pathlib.Path(record.outputs_path) / name).read_text(encoding="utf-8")
+
+    def read_named_output(self, record: Record, output: str, name: str) -> str:
+        """A file in an output that has a name."""
+        path = record.output_paths[output]
+        if self.learning is not None:
+            return self.learning.read_uri(path, name)
+        return (pathlib.Path(path) / name).read_text(encoding="utf-8")
 
     def lose_machine(self) -> None:
         """Ends the run from outside, as a machine does that fails."""

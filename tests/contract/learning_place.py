@@ -75,6 +75,8 @@ class LearningPlace:
         for name, value in self.azure.environment.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(azureml, "POLL_SECONDS", 0.1)
+        # The workspace was made a moment ago, and its roles count all the same.
+        monkeypatch.setattr(azureml, "ROLES_SECONDS", 0.0)
 
     def read_log(self, record: Record) -> str:
         """The log, or all of several workers, each line with its worker's rank."""
@@ -91,8 +93,13 @@ class LearningPlace:
 
     def read_output(self, record: Record, name: str) -> str:
         """A file in the outputs of a run."""
-        folder = record.outputs_path.partition("/paths/")[2]
-        return self.open_service().open_datastore(ARTIFACTS).download_blob(f"{folder}{name}").readall().decode()
+        return self.read_uri(record.outputs_path, name)
+
+    def read_uri(self, uri: str, name: str) -> str:
+        """A file in a folder of a datastore, by the folder's URI."""
+        place, _, folder = uri.rpartition("/datastores/")[2].partition("/paths/")
+        store = self.open_service().open_datastore(place)
+        return str(store.download_blob(f"{folder.rstrip('/')}/{name}").readall().decode())
 
     def run_inside(self, job: str, script: str) -> None:
         """Runs a shell script in the working folder of a job's process."""

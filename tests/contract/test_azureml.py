@@ -8,6 +8,7 @@ import hashlib
 import json
 import pathlib
 import threading
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,9 +17,10 @@ import pytest
 from aml_infra import azure_client, source
 from aml_infra.backends import azureml, azureml_request, azureml_service, azureml_upload
 from aml_infra.backends.base import AlreadySubmitted, Status
-from aml_infra.errors import BackendUnavailable, InvalidInput, RunConflict, RunNotSubmitted
-from aml_infra.spec import Demand, RunInput
+from aml_infra.errors import BackendUnavailable, InvalidInput, NotReadyYet, RunConflict, RunNotSubmitted
+from aml_infra.spec import Demand, RunInput, RunOutput
 from tests.azure.faults import Fault
+from tests.azure.resources import Resource
 from tests.azure.services.machine_learning import quotas
 from tests.contract.conftest import Scene, Stage
 from tests.contract.learning_place import PYTHON_IMAGE
@@ -290,15 +292,13 @@ def test_a_secret_reaches_the_command_and_nothing_else(azureml_stage: Stage) -> 
     state = scene.describe()
     assert scene.learning is not None
     resources = scene.learning.azure.cloud.resources
-    there = [each for each in resources if each.type.endswith("/connections")]
-    held = [each for each in there if "planted-marker" in json.dumps(each.secrets)]
+    held = list_planted(scene)
     record = scene.backend.collect(state)
-    left = [each for each in resources if each.type.endswith("/connections")]
     shown = json.dumps([each.body for each in resources]) + str(record) + json.dumps(state.spec)
 
     assert lines == [f"{hashlib.sha256(value.encode()).hexdigest()}  -", "1"]
     assert len(held) == 1
-    assert [each for each in left if "planted-marker" in json.dumps(each.secrets)] == []
+    assert list_planted(scene) == []
     assert "planted-marker" not in shown
     assert "planted-marker" not in read_all_blobs(scene)
 
@@ -447,6 +447,57 @@ def test_what_the_service_refuses_is_told(azureml_stage: Stage) -> None:
     assert scene.backend.describe(scene.spec.run_id) is None
 
 
+def test_roles_of_a_new_workspace_are_waited_for(azureml_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was given a moment ago may not count yet where the data is; in an old workspace it would."""
+    scene = azureml_stage(secrets={"TOKEN": "planted-marker"})
+    scene.write_script("echo source that was never sent\n")
+
+    steps = (("/source.tar.gz$", BLOBS), ("/jobs/", r"management\.azure\.com"))
+    for denied in (Fault("status", path, "PUT", status=403, times=99, host=host) for path, host in steps):
+        monkeypatch.setattr(azureml, "ROLES_SECONDS", 3600.0)
+        with fail(azureml_stage, denied), pytest.raises(NotReadyYet, match="the workspace is new"):
+            scene.backend.submit(scene.spec, 1, scene.snapshot)
+        monkeypatch.setattr(azureml, "ROLES_SECONDS", 0.0)
+        with fail(azureml_stage, denied), pytest.raises(RunNotSubmitted):
+            scene.backend.submit(scene.spec, 1, scene.snapshot)
+
+    assert list_planted(scene) == []
+    assert scene.backend.describe(scene.spec.run_id) is None
+
+
+@pytest.mark.parametrize("identity", ["managed", "user", ""])
+def test_a_run_is_to_azure_what_was_asked_for(azureml_stage: Stage, identity: str) -> None:
+    """The cluster's own identity gives it tokens; who submitted opens its data, and gives none."""
+    scene = azureml_stage(identity=identity)
+    scene.write_script('echo "${MSI_ENDPOINT:+tokens}"\n')
+
+    assert scene.run_to_end() == ["" if identity == "user" else "tokens"]
+
+
+def test_an_identity_that_the_cluster_does_not_have_is_no_other(azureml_stage: Stage) -> None:
+    """The data of the run cannot be opened then, and the run fails."""
+    scene = azureml_stage(identity="00000000-0000-4000-8000-000000000000")
+
+    assert scene.run_to_end() == []
+    assert scene.describe().status is Status.FAILED
+
+
+def test_an_output_goes_where_it_was_asked_for(azureml_stage: Stage) -> None:
+    """To a folder of a datastore, mounted or not; another attempt of its own writes to another folder."""
+    place = f"azureml://datastores/{azureml_request.DATASTORE}/paths/{uuid.uuid4().hex}"
+    outputs = {"there": RunOutput(path=place, mode="upload"), "own": RunOutput()}
+    command = ("sh", "train.sh", "${{outputs.there}}", "${{outputs.own}}")
+    scene = azureml_stage(outputs=outputs, command=command)
+    scene.write_script('echo weights > "$1/weights"\necho $AML_INFRA_ATTEMPT > "$AML_INFRA_OUTPUT_own/attempt"\n')
+
+    scene.run_to_end()
+    record = scene.backend.collect(scene.describe())
+
+    assert record.output_paths["there"] == place
+    assert scene.read_named_output(record, "there", "weights") == "weights\n"
+    assert scene.read_named_output(record, "own", "attempt") == "1\n"
+
+
 def test_an_image_that_cannot_be_pulled_fails_the_run_with_the_reason(azureml_stage: Stage) -> None:
     """In the service's words; nothing was printed."""
     scene = azureml_stage(image=f"localhost/no/such@sha256:{'0' * 64}")
@@ -515,6 +566,13 @@ def let_go(scene: Scene) -> None:
     """Lets a script that waits for the file ``outputs/go`` go on."""
     assert scene.learning is not None
     scene.learning.run_inside(scene.spec.run_id, "touch outputs/go")
+
+
+def list_planted(scene: Scene) -> list[Resource]:
+    """The connections that hold the planted secret."""
+    assert scene.learning is not None
+    there = [each for each in scene.learning.azure.cloud.resources if each.type.endswith("/connections")]
+    return [each for each in there if "planted-marker" in json.dumps(each.secrets)]
 
 
 def list_data_uploads(scene: Scene) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 from aml_infra import source
 from aml_infra.backends.base import AlreadySubmitted, Status
 from aml_infra.errors import SourceChanged
-from aml_infra.spec import Demand, Resources, RunInput
+from aml_infra.spec import Demand, Resources, RunInput, RunOutput
 from tests.contract.conftest import BREAKS, Stage
 
 
@@ -114,6 +114,18 @@ def test_metrics_and_outputs_are_collected(stage: Stage) -> None:
     assert record.metrics == {"accuracy": 0.5, "loss": 1.25}
     assert scene.read_output(record, "result.txt") == "content\n"
     assert record.image_digest.startswith("sha256:")
+
+
+def test_outputs_that_have_a_name_are_collected(stage: Stage) -> None:
+    """Each is a folder that the run finds by a variable, and whoever reads the record by its path."""
+    scene = stage(outputs={"model": RunOutput(), "table": RunOutput(mode="upload")})
+    scene.run_to_end()
+
+    record = scene.backend.collect(scene.describe())
+
+    assert sorted(record.output_paths) == ["model", "table"]
+    assert scene.read_named_output(record, "model", "weights") == "1 2\n"
+    assert scene.read_named_output(record, "table", "weights") == "1 2\n"
 
 
 def test_data_that_changed_is_refused_and_leaves_nothing(stage: Stage, tmp_path: pathlib.Path) -> None:

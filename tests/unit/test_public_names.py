@@ -14,6 +14,7 @@ def test_the_public_names_are_pinned() -> None:
         "ComputeTarget",
         "ContainerRegistry",
         "DataInput",
+        "DataOutput",
         "Distribution",
         "GpuCluster",
         "GpuClusterArgs",

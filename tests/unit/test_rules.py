@@ -8,7 +8,7 @@ import pytest
 
 from aml_infra import rules, spec
 from aml_infra.errors import Problem
-from aml_infra.spec import Capacity, Demand, Resources, RunInput
+from aml_infra.spec import Capacity, Demand, Resources, RunInput, RunOutput
 
 CAPACITY = Capacity(cpus=2, memory_gb=4, gpus=False)
 
@@ -254,6 +254,58 @@ def test_how_data_comes_is_a_choice() -> None:
         "inputs['b'].type: is 'table'; allowed are folder, file",
         "inputs['b'].mode: is 'stream'; allowed are mount, download",
     ]
+
+
+def test_bad_outputs_are_named() -> None:
+    """Names that are no variable's, places that nothing can write to, and what is no choice."""
+    outputs = {
+        "my-model": RunOutput(),
+        "model": RunOutput(path="/models", mode="copy"),
+        "asset": RunOutput(path="azureml:pets:1"),
+        "good": RunOutput(path="https://account.blob.core.windows.net/models/a", mode="upload"),
+        "store": RunOutput(path="azureml://datastores/lake/paths/models"),
+    }
+
+    told = tell(rules.find_output_problems(outputs))
+
+    place = (
+        "which no run can write to; give the URI of a datastore's folder, as in "
+        "'azureml://datastores/workspaceblobstore/paths/models', or leave it out to have it beside the run's other "
+        "outputs"
+    )
+    assert told == [
+        (
+            "outputs['my-model']: is not a name for an output; allowed are letters, digits and _, not starting with a "
+            "digit"
+        ),
+        f"outputs['model'].path: is '/models', {place}",
+        "outputs['model'].mode: is 'copy'; allowed are mount, upload",
+        f"outputs['asset'].path: is 'azureml:pets:1', {place}",
+    ]
+
+
+def test_what_a_run_may_be_to_azure() -> None:
+    """The cluster, the user, or an identity by its client id; the user's login brings no secrets to a run."""
+    allowed = ("", "managed", "user", "12345678-90AB-cdef-1234-567890abcdef")
+    (other,) = rules.find_identity_problems("me")
+    (secret,) = rules.find_identity_problems("user", has_secrets=True)
+
+    assert [rules.find_identity_problems(identity) for identity in allowed] == [[], [], [], []]
+    assert rules.find_identity_problems("managed", has_secrets=True) == []
+    assert str(other) == (
+        "identity: is 'me'; allowed are managed, user, or the client id of one of the cluster's identities"
+    )
+    assert secret.path == "identity"
+    assert "leave it out" in secret.message
+
+
+def test_what_only_azure_can_write_to_and_be_is_named() -> None:
+    """An output without a place is one of each run."""
+    outputs = {"model": RunOutput(path="azureml://datastores/lake/paths/models"), "own": RunOutput()}
+
+    problems = rules.find_service_problems(Demand(outputs=outputs, identity="user"))
+
+    assert [problem.path for problem in problems] == ["outputs['model'].path", "identity"]
 
 
 def test_what_only_azure_can_mount_is_named() -> None:

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from aml_infra import spec as specs
-from aml_infra.spec import Resources, RunInput, RunSpec
+from aml_infra.spec import Resources, RunInput, RunOutput, RunSpec
 
 SPEC = RunSpec(
     name="train",
@@ -27,6 +27,7 @@ FULL = dataclasses.replace(
     workers=2,
     triggers={"again": "1"},
 )
+WRITING = dataclasses.replace(SPEC, outputs={"model": RunOutput(path="azureml://datastores/a/paths/b")})
 
 
 def test_fingerprint_is_pinned() -> None:
@@ -38,6 +39,17 @@ def test_fingerprint_is_pinned() -> None:
 def test_fingerprint_of_a_run_with_everything_is_pinned() -> None:
     """Nor may what secrets, parameters, inputs and workers add to it change."""
     assert FULL.fingerprint == "84a0bb907e4a73756e650aa087561d53ea77880da07d55515772ea16a4e6a765"
+    assert WRITING.fingerprint == "22c9785c8cb09e5fe59e1ce501014839b709bdb3d3419422d6bf70a6598705b6"
+
+
+def test_where_an_output_goes_is_another_run_and_how_is_not() -> None:
+    """What was trained is to be in the place that was asked for, however it comes there."""
+    output = WRITING.outputs["model"]
+
+    assert dataclasses.replace(WRITING, outputs={"model": RunOutput()}).fingerprint != WRITING.fingerprint
+    assert dataclasses.replace(WRITING, outputs={"other": output}).fingerprint != WRITING.fingerprint
+    uploaded = {"model": dataclasses.replace(output, mode="upload")}
+    assert dataclasses.replace(WRITING, outputs=uploaded).fingerprint == WRITING.fingerprint
 
 
 @pytest.mark.parametrize(
@@ -167,6 +179,7 @@ def test_a_parameter_reads_back_as_the_same_number() -> None:
         (("train", "--lr=${{parameters.learning-rate}}"), {"learning-rate": "1"}, ["train", "--lr=1"]),
         (("train", "${{parameters.opt.lr}}"), {"opt.lr": "1"}, ["train", "1"]),
         (("train", "${{inputs.pets}}/train"), {}, ["train", "/inputs/pets/train"]),
+        (("train", "--out=${{outputs.model}}"), {}, ["train", "--out=/outputs/model"]),
         (("train", "${{inputs.pets}}"), {"pets": "5"}, ["train", "/inputs/pets", "--pets=5"]),
         (("train", "${{parameters.a}}"), {"a": "${{inputs.pets}} \\1"}, ["train", "${{inputs.pets}} \\1"]),
         (("echo", "$HOME ${x} {{inputs.pets}}"), {}, ["echo", "$HOME ${x} {{inputs.pets}}"]),
@@ -176,19 +189,20 @@ def test_the_command_is_completed(command: tuple[str, ...], parameters: dict[str
     """Placeholders are replaced, once; parameters that have none are appended, sorted; other text stays as it is."""
     spec = dataclasses.replace(SPEC, command=command, parameters=parameters)
 
-    assert specs.build_command(spec, {"pets": "/inputs/pets"}) == built
+    assert specs.build_command(spec, {"pets": "/inputs/pets"}, {"model": "/outputs/model"}) == built
 
 
 def test_variables_of_a_run() -> None:
     """What every backend gives a run: no secret, and the user's own come last."""
     spec = dataclasses.replace(FULL, environment={"A": "1", "PYTHONUNBUFFERED": "0"}, experiment="pets")
 
-    assert specs.build_variables(spec, 2, {"pets": "/inputs/pets"}) == {
+    assert specs.build_variables(spec, 2, {"pets": "/inputs/pets"}, {"model": "/outputs/model"}) == {
         "PYTHONUNBUFFERED": "0",
         "AML_INFRA_RUN_ID": spec.run_id,
         "AML_INFRA_ATTEMPT": "2",
         "MLFLOW_EXPERIMENT_NAME": "pets",
         "AML_INFRA_INPUT_pets": "/inputs/pets",
+        "AML_INFRA_OUTPUT_model": "/outputs/model",
         "A": "1",
     }
 

@@ -10,7 +10,7 @@ import pytest
 from aml_infra.backends import azureml_request
 from aml_infra.backends.azureml_request import Place
 from aml_infra.errors import InvalidInput
-from aml_infra.spec import RunInput, RunSpec
+from aml_infra.spec import RunInput, RunOutput, RunSpec
 
 PLACE = Place(subscription_id="s", resource_group="g", workspace_name="pets", compute_name="gpu")
 WORKSPACE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/pets"
@@ -82,6 +82,42 @@ def test_a_data_asset_is_named_by_its_resource_id() -> None:
     job = azureml_request.build_request(PLACE, spec, 1)["job"]["body"]["properties"]
 
     assert job["inputs"]["pets"]["uri"] == f"{WORKSPACE}/data/pets/versions/3"
+
+
+def test_outputs_are_folders_of_a_datastore() -> None:
+    """Where the user says, else where no other attempt writes."""
+    outputs = {"model": RunOutput(), "log": RunOutput(path="azureml://datastores/lake/paths/log", mode="upload")}
+    spec = build_spec(outputs=outputs, command=("train", "${{outputs.model}}"))
+
+    job = azureml_request.build_request(PLACE, spec, 2)["job"]["body"]["properties"]
+
+    own = f"azureml://datastores/workspaceblobstore/paths/aml-infra/outputs/{spec.run_id}-2/model/"
+    assert job["outputs"] == {
+        "log": {"jobOutputType": "uri_folder", "uri": "azureml://datastores/lake/paths/log", "mode": "Upload"},
+        "model": {"jobOutputType": "uri_folder", "uri": own, "mode": "ReadWriteMount"},
+    }
+    assert job["command"].endswith(
+        " && export AML_INFRA_OUTPUT_log='${{outputs.log}}' && export AML_INFRA_OUTPUT_model='${{outputs.model}}'"
+        " && exec train '${{outputs.model}}'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "identity"),
+    [
+        ({}, None),
+        ({"identity": "managed"}, {"identityType": "Managed"}),
+        ({"identity": "user"}, {"identityType": "UserIdentity"}),
+        ({"identity": "0-1"}, {"identityType": "Managed", "clientId": "0-1"}),
+        ({"secrets": {"A": "x"}}, {"identityType": "Managed"}),
+        ({"secrets": {"A": "x"}, "identity": "0-1"}, {"identityType": "Managed", "clientId": "0-1"}),
+    ],
+)
+def test_what_a_job_is_to_azure(changes: dict[str, object], identity: dict[str, str] | None) -> None:
+    """What the user says; one with secrets asks for them with an identity of the cluster's."""
+    job = azureml_request.build_request(PLACE, build_spec(**changes), 1)["job"]["body"]["properties"]
+
+    assert job.get("identity") == identity
 
 
 def test_several_workers_and_a_limit() -> None:

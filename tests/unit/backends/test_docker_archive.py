@@ -157,7 +157,7 @@ def test_the_folders_of_a_run_are_open_to_every_user() -> None:
     """Whoever the image runs as can write its outputs, its logs and what it logs with MLflow, and remove secrets."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as tar:
-        docker_archive.add_folders(tar)
+        docker_archive.add_folders(tar, ["model"])
     stream.seek(0)
 
     with tarfile.open(fileobj=stream) as tar:
@@ -165,6 +165,7 @@ def test_the_folders_of_a_run_are_open_to_every_user() -> None:
             [
                 "workspace",
                 "workspace/outputs",
+                "workspace/outputs/model",
                 "workspace/logs",
                 "var/aml-infra",
                 "var/aml-infra/mlruns",

@@ -12,7 +12,7 @@ import aml_infra
 from aml_infra import spec as specs
 from aml_infra.backends import docker_request
 from aml_infra.components import training_job
-from aml_infra.spec import RunInput, RunSpec
+from aml_infra.spec import RunInput, RunOutput, RunSpec
 from tests.unit.docs import documents
 
 TEXT = documents.read("docs/reference.md")
@@ -133,6 +133,7 @@ def test_the_variables_of_a_run_are_those_that_it_gets() -> None:
         image="image",
         image_identity="sha256:1",
         inputs={"digits": RunInput(path="/data/digits.csv", version="1")},
+        outputs={"model": RunOutput()},
         parameters={"lr": "0.01"},
         workers=2,
     )

@@ -62,6 +62,7 @@ def test_a_name_that_the_engine_cannot_quote_is_told_by_its_map() -> None:
         ("timeoutMinutes", 5.0, 10.0),
         ("experiment", "pets", "cats"),
         ("displayName", "Pets", "Cats"),
+        ("identity", "user", "managed"),
         ("requireMetrics", ["accuracy > 0.8"], ["accuracy > 0.9"]),
         ("retries", 1.0, 2.0),
         ("wait", True, False),
@@ -79,6 +80,18 @@ def test_tags_change_in_place_each_by_its_name() -> None:
     assert compare({"tags": {"a": "1"}}, {"tags": {"a": "2", "b": "1"}}) == {
         'tags["a"]': Change(Kind.UPDATE, replaces=False),
         'tags["b"]': Change(Kind.ADD, replaces=False),
+    }
+
+
+def test_another_place_of_an_output_makes_a_new_run_and_another_way_there_does_not() -> None:
+    """A name and a place are what was asked for; a mode is how the service does it."""
+    old = {"model": {"path": "azureml://datastores/a/paths/b"}, "log": {}}
+    new = {"model": {"path": "azureml://datastores/a/paths/c", "mode": "upload"}, "log": {"mode": "mount"}, "more": {}}
+
+    assert compare({"outputs": old}, {"outputs": new}) == {
+        'outputs["model"]["path"]': Change(Kind.UPDATE, replaces=True),
+        'outputs["model"]["mode"]': Change(Kind.ADD, replaces=False),
+        'outputs["more"]': Change(Kind.ADD, replaces=True),
     }
 
 

@@ -63,6 +63,7 @@ def test_a_file_and_a_parameter_in_words() -> None:
             {"imageIdentity": "sha256:2", "imageParts": {"Dockerfile": "2", "context/b.py": "1"}},
             "image: Dockerfile changed, context/a.py removed, context/b.py added",
         ),
+        ({"outputs": {"model": {}}}, "output model added"),
         ({"distribution": {"workers": 2.0}}, "workers 1 -> 2"),
         (
             {"distribution": {"workers": 1.0, "framework": "mpi", "processesPerWorker": 2.0}},

@@ -54,6 +54,8 @@ def describe(values: Mapping[str, Any]) -> dict[str, Any]:
         {"inputs": {"pets": {"path": "PETS", "mode": "download"}}},
         {"inputs": {"labels": {"path": "azureml:labels:3", "version": "3", "type": "file", "mode": "mount"}}},
         {"command": ["python", "${{inputs.pets}}"], "inputs": {"pets": {"path": "PETS"}}},
+        {"outputs": {"model": {}, "log": {"path": "azureml://datastores/a/paths/b", "mode": "upload"}}},
+        {"identity": "managed"},
         {"distribution": {"workers": 2}},
         {"distribution": {"workers": 1}},
         {"distribution": {"workers": 2, "framework": "tensorflow"}},

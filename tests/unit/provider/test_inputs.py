@@ -14,7 +14,7 @@ from aml_infra.errors import BackendUnavailable
 from aml_infra.provider import diff, inputs, wire
 from aml_infra.provider.lifecycle import Policy
 from aml_infra.provider.wire import UNKNOWN, Secret
-from aml_infra.spec import Resources, RunInput, RunSpec
+from aml_infra.spec import Resources, RunInput, RunOutput, RunSpec
 
 
 def open_fake(name: str, options: Mapping[str, str]) -> Backend:
@@ -483,6 +483,8 @@ def test_everything_is_read_into_the_spec(given: dict[str, Any], pets: pathlib.P
         "environmentVariables": {"A": "1", "TOKEN": Secret("hunter2")},
         "parameters": {"lr": 0.01},
         "inputs": {"pets": {"path": str(pets)}},
+        "outputs": {"model": {"mode": "upload"}},
+        "identity": "managed",
         "distribution": {"workers": 2},
         "triggers": {"again": "1"},
         "cpus": 1.5,
@@ -505,6 +507,8 @@ def test_everything_is_read_into_the_spec(given: dict[str, Any], pets: pathlib.P
         secrets={"TOKEN": "hunter2"},
         parameters={"lr": "0.01"},
         inputs={"pets": RunInput(path=str(pets), version=source.take_data_snapshot(pets).digest)},
+        outputs={"model": RunOutput(mode="upload")},
+        identity="managed",
         workers=2,
         triggers={"again": "1"},
         resources=Resources(cpus=1.5, memory_gb=4),
@@ -525,6 +529,7 @@ def test_what_is_left_out_is_the_default(given: dict[str, Any]) -> None:
             "environmentVariables": {},
             "parameters": {},
             "inputs": {},
+            "outputs": {},
             "distribution": {"workers": 1},
             "triggers": {},
             "experiment": "Default",

@@ -12,7 +12,7 @@ from aml_infra import source
 from aml_infra.backends.base import Record, RunState, Status, Tell, tell_nobody
 from aml_infra.backends.fake import FakeBackend, Script
 from aml_infra.backends.records import RecordStore
-from aml_infra.errors import BackendUnavailable, RunConflict, SourceChanged
+from aml_infra.errors import BackendUnavailable, NotReadyYet, RunConflict, SourceChanged
 from aml_infra.provider import lifecycle
 from aml_infra.provider.lifecycle import Interruption, Policy, RunFailed, RunUnfinished
 from aml_infra.source import Snapshot
@@ -80,6 +80,30 @@ def test_an_absent_run_is_submitted_and_followed(scene: Scene) -> None:
     assert record.state.status is Status.COMPLETED
     assert record.metrics == {"accuracy": 0.9}
     assert "\n".join(scene.said).splitlines() == [f"train: submitting run {scene.spec.run_id}, attempt 1", "a", "b"]
+
+
+def test_a_service_that_is_not_ready_yet_is_asked_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user sees what is waited for, and the source is read anew, as it may have changed; Ctrl-C ends the wait."""
+    monkeypatch.setattr(lifecycle, "READY_SECONDS", 0.01)
+
+    class New(FakeBackend):
+        refusals = 2
+
+        def submit(self, spec: RunSpec, attempt: int, snapshot: Snapshot, tell: Tell = tell_nobody) -> None:
+            self.refusals -= 1
+            if self.refusals >= 0:
+                raise NotReadyYet("roles do not count yet")
+            super().submit(spec, attempt, snapshot, tell)
+
+    interruption = Interruption()
+    interruption.raise_()
+    with pytest.raises(NotReadyYet):
+        scene.ensure(New(scene.records, Script()), interruption)
+    record = scene.ensure(New(scene.records, Script()))
+
+    assert record.state.status is Status.COMPLETED
+    assert scene.said.count("roles do not count yet; trying again in 0 s") == 3
+    assert scene.snapshots == 4
 
 
 def test_a_completed_run_is_adopted(scene: Scene) -> None:

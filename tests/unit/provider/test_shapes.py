@@ -24,6 +24,11 @@ EXAMPLES: dict[str, list[Any]] = {
         {"a": {"path": "/a", "version": None}},
         {"a": {"path": "s3://a", "version": "1", "type": "file", "mode": UNKNOWN}},
     ],
+    "a map of DataOutput(path, mode)": [
+        {},
+        {"a": {}, "b": {"path": UNKNOWN, "mode": UNKNOWN}, "c": UNKNOWN},
+        {"a": {"path": None, "mode": "upload"}},
+    ],
     "Distribution(workers, framework, processes_per_worker)": [
         {"workers": 2},
         {"workers": UNKNOWN},
@@ -50,6 +55,7 @@ ODD: dict[str, list[Any]] = {
         {"a": {"path": "/a", "mode": ["mount"]}},
         {"a": {"path": "/a", "sauce": "x"}},
     ],
+    "a map of DataOutput(path, mode)": ["/a", ["a"], {"a": "/a"}, {"a": {"path": 1}}, {"a": {"type": "folder"}}],
     "Distribution(workers, framework, processes_per_worker)": [
         2,
         {},

@@ -12,6 +12,7 @@ import pytest
 
 from aml_infra import (
     DataInput,
+    DataOutput,
     Distribution,
     InvalidInput,
     LocalDockerArgs,
@@ -245,6 +246,16 @@ def test_inputs_are_paths_from_the_project_or_uris(
         "table": DataInput(uri, "2026-01-01"),
         "file": DataInput(uri, "1", type="file", mode="download"),
     }
+
+
+def test_outputs_are_folders_with_names(engine: Engine, settings: types.ModuleType) -> None:
+    """Where each goes and how, or nothing of either."""
+    given = {"model": {}, "log": {"path": "azureml://datastores/lake/paths/log", "mode": "upload"}}
+    sections = {"train": {**TRAIN, "command": ["train", "${{outputs.model}}"], "outputs": {"model": given["model"]}}}
+
+    train = build(engine, settings, sections).train
+
+    assert train.outputs == {"model": DataOutput()}
 
 
 def test_secret_variables_become_pulumi_secrets_beside_the_others(engine: Engine, settings: types.ModuleType) -> None:
