@@ -51,6 +51,10 @@ test: lint ## lint, then run all tests; TESTS=tests/unit for some of them, in on
 test-azure: ## run the Azure tests alone, which `make test` runs, too; counts what Azure's clients walked
 	@$(BOOTSTRAP) exec -- pytest $(PARALLEL) tests/azure $(wildcard tests/integration/test_azure*.py) $(ARGS)
 
+.PHONY: cluster
+cluster: ## build the Kubernetes that tests start, once; `make test` does it, too
+	@$(BOOTSTRAP) --only uv,cluster ensure
+
 .PHONY: lint
 lint: ## check style, types, the direction of imports, workflows; changes nothing
 	@$(PYTHON_TOOL) ruff check

@@ -113,6 +113,6 @@ def _parse_only(text: str, command: str, stack_name: str, made: steps.Steps) -> 
     # Images of other stacks are built where their base images can be pulled; tests are run by `exec`.
     unwanted = {
         *([] if stack_name == environment.LOCAL_STACK else [made.base_image.name]),
-        *([] if command == "exec" else [made.registry.name, made.azurite.name]),
+        *([] if command == "exec" else [made.registry.name, made.azurite.name, made.cluster.name]),
     }
     return [name for name in made.names if name not in unwanted]

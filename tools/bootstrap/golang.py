@@ -24,10 +24,11 @@ class GoBuilder:
     ) -> None:
         """Builds the program `package` of the pinned module folder `module` into the file `target`.
 
-        `defines` is a linker's `name=value`, with which these programs learn their version.
+        `defines` is a linker's `name=value`, with which these programs learn their version, or several with spaces
+        between them.
         """
         go, env = self._prepare(hear)
-        flags = f"-s -w -X {defines}" if defines else "-s -w"
+        flags = " ".join(["-s -w", *(f"-X {each}" for each in defines.split())])
         with cache.make_file(target, mode=0o755) as draft:
             argv: list[str | pathlib.Path] = [go, "build", "-v", "-ldflags", flags, "-o", draft, package]
             self._tools.commands.run(argv, cwd=_MODULES / module, env=env, on_line=hear)

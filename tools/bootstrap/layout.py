@@ -74,6 +74,26 @@ class Layout:
         return self.cache / f"azurite-{versions.AZURITE}-node-{versions.NODE}"
 
     @property
+    def cluster(self) -> pathlib.Path:
+        versioned = f"kubernetes-{versions.KUBERNETES}-coredns-{versions.COREDNS}-kwok-{versions.KWOK}"
+        return self.cache / versioned
+
+    @property
+    def cluster_packages(self) -> pathlib.Path:
+        """Debian's packages that the cluster's nodes need, unpacked."""
+        return self.cluster / "debian"
+
+    @property
+    def cluster_folders(self) -> list[pathlib.Path]:
+        """Where the cluster's programs are."""
+        return [self.cluster / "bin", *(self.cluster_packages / name for name in ("bin", "usr/bin", "usr/sbin"))]
+
+    @property
+    def cluster_network(self) -> pathlib.Path:
+        """Plugins of the nodes' container runtime; their names are those of other programs, too."""
+        return self.cluster_packages / "usr/lib/cni"
+
+    @property
     def plugin(self) -> pathlib.Path:
         """Where the engine looks for the docker-build plugin; one that is merely on PATH makes it warn each time."""
         return self.pulumi_home / "plugins" / f"resource-docker-build-v{versions.DOCKER_BUILD}"

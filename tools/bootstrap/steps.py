@@ -8,7 +8,20 @@ import time
 from collections.abc import Sequence
 from concurrent import futures
 
-from tools.bootstrap import azurite, base_image, cache, daemon, engine, errors, golang, plugins, registry, step, venv
+from tools.bootstrap import (
+    azurite,
+    base_image,
+    cache,
+    cluster,
+    daemon,
+    engine,
+    errors,
+    golang,
+    plugins,
+    registry,
+    step,
+    venv,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,13 +38,23 @@ class Steps:
     base_image: base_image.BaseImage
     registry: registry.Registry
     azurite: azurite.Azurite
+    cluster: cluster.Cluster
     builder: golang.GoBuilder
 
     @property
     def chains(self) -> list[list[step.Step]]:
         """Steps that need one another, in order; chains run side by side."""
         return [
-            [self.uv, self.venv, self.pulumi, self.language, self.docker_build, self.buildx, self.azurite],
+            [
+                self.uv,
+                self.venv,
+                self.pulumi,
+                self.language,
+                self.docker_build,
+                self.buildx,
+                self.azurite,
+                self.cluster,
+            ],
             [self.docker, self.base_image, self.registry],
         ]
 
@@ -58,6 +81,7 @@ def build_steps(tools: step.Tools) -> Steps:
         base_image=base_image.BaseImage(tools, docker),
         registry=registry.Registry(tools),
         azurite=azurite.Azurite(tools, uv),
+        cluster=cluster.Cluster(tools, builder),
         builder=builder,
     )
 

