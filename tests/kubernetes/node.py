@@ -1,0 +1,187 @@
+"""A node: containerd, and a kubelet on it, with a network and cgroups of its own."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import shutil
+import signal
+
+import yaml
+
+from tests.kubernetes import components, enclosure, supervisor
+
+DOMAIN = "cluster.local"
+PAUSE_IMAGE = "cluster.invalid/pause:1"
+"""Each pod's first container; it is given to nodes as a file, and no registry is asked for it."""
+_STOP_SECONDS = 30
+
+CONTAINERD = """\
+version = 2
+root = "{folder}/containerd"
+state = "/run/{name}"
+disabled_plugins = [
+  "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs",
+  "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs",
+]
+[grpc]
+  address = "/run/{name}/containerd.sock"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{pause}"
+  netns_mounts_under_state_dir = true
+  # Root in a container or a small virtual machine may not be allowed to raise a process's chance of survival.
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "{plugins}"
+    conf_dir = "{configuration}/{name}-network"
+  [plugins."io.containerd.grpc.v1.cri".registry]
+    config_path = "{configuration}/registries"
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "overlayfs"
+    default_runtime_name = "runc"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+        SystemdCgroup = false
+"""
+
+
+class Node:
+    """One node; all nodes share the network namespace, so a port of the host's network is one of all of them."""
+
+    def __init__(self, namespaces: enclosure.Enclosure, folder: pathlib.Path, place: int, address: str) -> None:
+        """Writes what the node is told; `place` counts from 1."""
+        self.name = f"node{place}"
+        self.address = address
+        self._namespaces = namespaces
+        self._socket = f"/run/{self.name}/containerd.sock"
+        self._configuration = supervisor.FOLDER / "configuration"
+        self._folder = supervisor.STATE / self.name
+        self.containerd: enclosure.Process | None = None
+        self.kubelet: enclosure.Process | None = None
+        outside = folder / "configuration"
+        (folder / "state" / self.name).mkdir()
+        (outside / f"{self.name}-network").mkdir()
+        (outside / f"{self.name}-containerd.toml").write_text(
+            CONTAINERD.format(
+                name=self.name, folder=self._folder, configuration=self._configuration, pause=PAUSE_IMAGE,
+                plugins=find_network_plugins(),
+            )
+        )  # fmt: skip
+        subnet = supervisor.build_subnet(namespaces.number, place)
+        (outside / f"{self.name}-network" / "10-bridge.conflist").write_text(
+            json.dumps(build_network(self.name, f"{subnet}.0/24", str(self._folder / "addresses")))
+        )
+        resolv = outside / "resolv.conf"
+        resolv.write_text("")
+        cgroup = namespaces.make_cgroup(self.name)
+        (outside / f"{self.name}-kubelet.yaml").write_text(
+            yaml.safe_dump(
+                build_kubelet_configuration(
+                    self.name,
+                    address,
+                    cgroup,
+                    self._socket,
+                    self._folder,
+                    supervisor.build_subnet(namespaces.number, 0),
+                )
+            )
+        )
+
+    def start_containerd(self) -> None:
+        """Starts the container runtime."""
+        file = self._configuration / f"{self.name}-containerd.toml"
+        self.containerd = self._namespaces.start(f"{self.name}-containerd", ["containerd", f"--config={file}"])
+
+    def build_ctr(self, *words: str) -> list[str]:
+        """A command for the runtime, about what the kubelet uses of it."""
+        return ["ctr", f"--address={self._socket}", "--namespace=k8s.io", *words]
+
+    def start_kubelet(self) -> None:
+        """Starts the kubelet; what runs on the node goes on."""
+        self.kubelet = self._namespaces.start(
+            f"{self.name}-kubelet",
+            ["hyperkube", "kubelet", f"--config={self._configuration}/{self.name}-kubelet.yaml",
+             f"--kubeconfig={components.CREDENTIALS}/{self.name}.kubeconfig", f"--hostname-override={self.name}",
+             f"--node-ip={self.address}", f"--root-dir={self._folder}/kubelet",
+             f"--cert-dir={self._folder}/kubelet/pki"],
+        )  # fmt: skip
+
+    def kill_kubelet(self) -> None:
+        """Kills the kubelet at once; what runs on the node goes on."""
+        if self.kubelet is not None:
+            self.kubelet.send(signal.SIGKILL)
+            self.kubelet.wait(_STOP_SECONDS)
+
+
+def find_network_plugins() -> pathlib.Path:
+    """The folder of the CNI plugins, which the bootstrap puts beside `hyperkube`."""
+    program = shutil.which("hyperkube")
+    assert program is not None, "hyperkube is not on PATH: run `make cluster`"
+    return pathlib.Path(program).parent.parent / "debian" / "usr" / "lib" / "cni"
+
+
+def build_network(name: str, subnet: str, folder: str) -> dict[str, object]:
+    """A bridge for the node's pods; packets to elsewhere are routed."""
+    bridge = {
+        "type": "bridge",
+        "bridge": f"{name}-pods",
+        "isGateway": True,
+        "hairpinMode": True,
+        "ipMasq": False,
+        "ipam": {
+            "type": "host-local",
+            "dataDir": folder,
+            "ranges": [[{"subnet": subnet}]],
+            "routes": [{"dst": "0.0.0.0/0"}],
+        },
+    }
+    return {"cniVersion": "0.4.0", "name": name, "plugins": [bridge]}
+
+
+def build_kubelet_configuration(
+    name: str, address: str, cgroup: str, endpoint: str, folder: pathlib.Path, link: str
+) -> dict[str, object]:
+    """What the kubelet is told (kubelet.config.k8s.io/v1beta1).
+
+    Limits are such that neither a nearly full disk nor many requests at a time disturb a test.
+    """
+    return {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "failCgroupV1": False,
+        "cgroupDriver": "cgroupfs",
+        "cgroupRoot": cgroup,
+        "containerRuntimeEndpoint": f"unix://{endpoint}",
+        "address": address,
+        "healthzBindAddress": address,
+        "readOnlyPort": 0,
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": True},
+            "x509": {"clientCAFile": f"{components.CREDENTIALS}/authority.crt"},
+        },
+        "authorization": {"mode": "Webhook"},
+        "tlsCertFile": f"{components.CREDENTIALS}/{name}.crt",
+        "tlsPrivateKeyFile": f"{components.CREDENTIALS}/{name}.key",
+        "clusterDomain": DOMAIN,
+        "clusterDNS": [f"{link}.2"],
+        "resolvConf": f"{supervisor.FOLDER}/configuration/resolv.conf",
+        "failSwapOn": False,
+        "evictionHard": {
+            "nodefs.available": "1%",
+            "imagefs.available": "1%",
+            "nodefs.inodesFree": "1%",
+            "memory.available": "100Mi",
+        },
+        "imageGCHighThresholdPercent": 100,
+        "imageGCLowThresholdPercent": 99,
+        "registryPullQPS": 0,
+        "eventRecordQPS": 0,
+        "serializeImagePulls": False,
+        "makeIPTablesUtilChains": False,
+        "nodeStatusUpdateFrequency": "5s",
+        "nodeLeaseDurationSeconds": 16,
+        "podLogsDir": str(folder / "logs"),
+        "volumePluginDir": str(folder / "volume-plugins"),
+    }
