@@ -6,6 +6,9 @@ from tests.kubernetes import supervisor
 
 CREDENTIALS = supervisor.FOLDER / "credentials"
 API_PORT = 6443
+PROXY_HEALTH_PORT = 10256
+DNS_HEALTH_PORT = 8181
+DOMAIN = "cluster.local"
 
 _ETCD = "http://127.0.0.1:2379"
 _ETCD_PEERS = "http://127.0.0.1:2380"
@@ -61,6 +64,41 @@ def build_controller_manager() -> list[str]:
 def build_scheduler() -> list[str]:
     """The scheduler."""
     return ["hyperkube", "kube-scheduler", *_build_login("scheduler"), *_MANY]
+
+
+def build_proxy(address: str) -> list[str]:
+    """What gives ClusterIPs to services, on all nodes: they share one network.
+
+    The sources of packets are rewritten, as answers from a pod on the same bridge would not come back through it else.
+    """
+    return [
+        "hyperkube", "kube-proxy", f"--kubeconfig={CREDENTIALS}/proxy.kubeconfig", "--hostname-override=node1",
+        "--proxy-mode=iptables", "--masquerade-all", f"--healthz-bind-address={address}:{PROXY_HEALTH_PORT}",
+        "--metrics-bind-address=127.0.0.1:10249",
+        # These are settings of the whole machine.
+        "--conntrack-max-per-core=0", "--conntrack-min=0", "--conntrack-tcp-timeout-established=0",
+        "--conntrack-tcp-timeout-close-wait=0",
+    ]  # fmt: skip
+
+
+def build_dns() -> list[str]:
+    """CoreDNS, which pods ask."""
+    return ["coredns", f"-conf={supervisor.FOLDER}/configuration/Corefile"]
+
+
+def build_corefile(address: str) -> str:
+    """Names of services and pods; other names are refused, as nothing beyond this machine is reached."""
+    return f"""\
+.:53 {{
+  bind {address}
+  errors
+  ready {address}:{DNS_HEALTH_PORT}
+  kubernetes {DOMAIN} in-addr.arpa {{
+    kubeconfig {CREDENTIALS}/dns.kubeconfig
+    ttl 0
+  }}
+}}
+"""
 
 
 def _build_login(name: str) -> list[str]:

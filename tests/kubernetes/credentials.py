@@ -31,6 +31,10 @@ class Credentials:
         self._write(f"{name}.crt", b"".join(part.bytes() for part in leaf.cert_chain_pems))
         self._write(f"{name}.key", leaf.private_key_pem.bytes())
 
+    def write_component(self, name: str, user: str, group: str = "") -> None:
+        """Writes the file `name`.kubeconfig for a component."""
+        self.write_user(self._folder / f"{name}.kubeconfig", user, group)
+
     def write_user(self, file: pathlib.Path, user: str, group: str = "") -> pathlib.Path:
         """Writes a kubeconfig for a user, who is in `group` if one is named."""
         leaf = self._issue(user, group, ())

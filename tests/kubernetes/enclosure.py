@@ -49,8 +49,12 @@ class Process:
         Raises:
             EnclosureError: it still runs after so many seconds.
         """
-        if not self._enclosure.wait(lambda: self.find_end() is not None, seconds):
+        if not self.wait_briefly(seconds):
             raise EnclosureError(f"{self.name} does not end in {seconds:g} s; {self.quote_log()}")
+
+    def wait_briefly(self, seconds: float) -> bool:
+        """Waits for its end, at most so long; gives whether it has ended."""
+        return self._enclosure.wait(lambda: self.find_end() is not None, seconds)
 
     def quote_log(self, lines: int = 25) -> str:
         """The end of what it said, for errors."""
@@ -63,7 +67,6 @@ class Enclosure:
 
     def __init__(self, folder: pathlib.Path) -> None:
         self.logs = folder / "logs"
-        self.logs.mkdir(parents=True)
         self.ends: dict[int, int] = {}
         self._changed = threading.Condition()
         self._answers: list[tuple[dict[str, Any], list[int]]] = []
@@ -79,6 +82,7 @@ class Enclosure:
                 stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, cwd="/",
                 # Its own session: what a terminal sends to all of us must not end it before it has cleaned up.
                 pass_fds=(inside.fileno(), host.fileno()), start_new_session=True,
+                env={"PATH": os.environ["PATH"]},  # no proxy is between the components
             )  # fmt: skip
         self._reader = threading.Thread(target=self._read, name="cluster supervisor", daemon=True)
         self._reader.start()

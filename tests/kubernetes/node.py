@@ -9,9 +9,8 @@ import signal
 
 import yaml
 
-from tests.kubernetes import components, enclosure, supervisor
+from tests.kubernetes import components, credentials, enclosure, supervisor
 
-DOMAIN = "cluster.local"
 PAUSE_IMAGE = "cluster.invalid/pause:1"
 """Each pod's first container; it is given to nodes as a file, and no registry is asked for it."""
 _STOP_SECONDS = 30
@@ -49,44 +48,37 @@ disabled_plugins = [
 class Node:
     """One node; all nodes share the network namespace, so a port of the host's network is one of all of them."""
 
-    def __init__(self, namespaces: enclosure.Enclosure, folder: pathlib.Path, place: int, address: str) -> None:
+    def __init__(
+        self, namespaces: enclosure.Enclosure, keys: credentials.Credentials, folder: pathlib.Path, place: int
+    ) -> None:
         """Writes what the node is told; `place` counts from 1."""
         self.name = f"node{place}"
-        self.address = address
+        self.containerd: enclosure.Process | None = None
+        self.kubelet: enclosure.Process | None = None
+        link = supervisor.build_subnet(namespaces.number, 0)
+        self._address = f"{link}.{place + 1}"
         self._namespaces = namespaces
         self._socket = f"/run/{self.name}/containerd.sock"
         self._configuration = supervisor.FOLDER / "configuration"
         self._folder = supervisor.STATE / self.name
-        self.containerd: enclosure.Process | None = None
-        self.kubelet: enclosure.Process | None = None
-        outside = folder / "configuration"
-        (folder / "state" / self.name).mkdir()
-        (outside / f"{self.name}-network").mkdir()
-        (outside / f"{self.name}-containerd.toml").write_text(
-            CONTAINERD.format(
-                name=self.name, folder=self._folder, configuration=self._configuration, pause=PAUSE_IMAGE,
-                plugins=find_network_plugins(),
-            )
+        keys.issue(self.name, self.name, self._address)
+        keys.write_component(self.name, f"system:node:{self.name}", "system:nodes")
+        written = folder / "configuration"
+        runtime = CONTAINERD.format(
+            name=self.name, folder=self._folder, configuration=self._configuration, pause=PAUSE_IMAGE,
+            plugins=find_network_plugins(),
         )  # fmt: skip
-        subnet = supervisor.build_subnet(namespaces.number, place)
-        (outside / f"{self.name}-network" / "10-bridge.conflist").write_text(
-            json.dumps(build_network(self.name, f"{subnet}.0/24", str(self._folder / "addresses")))
-        )
-        resolv = outside / "resolv.conf"
-        resolv.write_text("")
-        cgroup = namespaces.make_cgroup(self.name)
-        (outside / f"{self.name}-kubelet.yaml").write_text(
-            yaml.safe_dump(
-                build_kubelet_configuration(
-                    self.name,
-                    address,
-                    cgroup,
-                    self._socket,
-                    self._folder,
-                    supervisor.build_subnet(namespaces.number, 0),
-                )
-            )
-        )
+        (written / f"{self.name}-containerd.toml").write_text(runtime)
+        subnet = f"{supervisor.build_subnet(namespaces.number, place)}.0/24"
+        network = build_network(self.name, subnet, str(self._folder / "addresses"))
+        (written / f"{self.name}-network").mkdir()
+        (written / f"{self.name}-network" / "10-bridge.conflist").write_text(json.dumps(network))
+        kubelet = build_kubelet_configuration(self.name, self._address, self._folder, self._socket) | {
+            "cgroupRoot": namespaces.make_cgroup(self.name),
+            "clusterDNS": [f"{link}.2"],
+        }
+        (written / f"{self.name}-kubelet.yaml").write_text(yaml.safe_dump(kubelet))
+        (written / "resolv.conf").write_text("")
 
     def start_containerd(self) -> None:
         """Starts the container runtime."""
@@ -103,7 +95,7 @@ class Node:
             f"{self.name}-kubelet",
             ["hyperkube", "kubelet", f"--config={self._configuration}/{self.name}-kubelet.yaml",
              f"--kubeconfig={components.CREDENTIALS}/{self.name}.kubeconfig", f"--hostname-override={self.name}",
-             f"--node-ip={self.address}", f"--root-dir={self._folder}/kubelet",
+             f"--node-ip={self._address}", f"--root-dir={self._folder}/kubelet",
              f"--cert-dir={self._folder}/kubelet/pki"],
         )  # fmt: skip
 
@@ -139,9 +131,7 @@ def build_network(name: str, subnet: str, folder: str) -> dict[str, object]:
     return {"cniVersion": "0.4.0", "name": name, "plugins": [bridge]}
 
 
-def build_kubelet_configuration(
-    name: str, address: str, cgroup: str, endpoint: str, folder: pathlib.Path, link: str
-) -> dict[str, object]:
+def build_kubelet_configuration(name: str, address: str, folder: pathlib.Path, endpoint: str) -> dict[str, object]:
     """What the kubelet is told (kubelet.config.k8s.io/v1beta1).
 
     Limits are such that neither a nearly full disk nor many requests at a time disturb a test.
@@ -151,7 +141,6 @@ def build_kubelet_configuration(
         "kind": "KubeletConfiguration",
         "failCgroupV1": False,
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": cgroup,
         "containerRuntimeEndpoint": f"unix://{endpoint}",
         "address": address,
         "healthzBindAddress": address,
@@ -164,8 +153,7 @@ def build_kubelet_configuration(
         "authorization": {"mode": "Webhook"},
         "tlsCertFile": f"{components.CREDENTIALS}/{name}.crt",
         "tlsPrivateKeyFile": f"{components.CREDENTIALS}/{name}.key",
-        "clusterDomain": DOMAIN,
-        "clusterDNS": [f"{link}.2"],
+        "clusterDomain": components.DOMAIN,
         "resolvConf": f"{supervisor.FOLDER}/configuration/resolv.conf",
         "failSwapOn": False,
         "evictionHard": {

@@ -58,6 +58,11 @@ class Objects:
         found = self._find(version, kind).get(namespace=namespace, label_selector=labels or None)
         return list(_unwrap(found)["items"])
 
+    def patch_status(self, version: str, kind: str, name: str, status: Object) -> None:
+        """Changes parts of the status of an object that is in no namespace, by a merge patch."""
+        patch = {"status": status}
+        self._find(version, kind).status.patch(name=name, body=patch, content_type="application/merge-patch+json")
+
     def delete(self, version: str, kind: str, name: str, namespace: str | None = None) -> None:
         """Deletes an object, with what it owns in the background; one that is not there is no error."""
         body = {"propagationPolicy": "Background"}
