@@ -184,7 +184,7 @@ class Cluster:
             self.give_gpus(name, self._gpus[name])
 
     def stop_apiserver(self) -> None:
-        """Stops the API server; pods go on."""
+        """Kills the API server; pods go on."""
         self._control_plane.stop_apiserver()
 
     def start_apiserver(self) -> None:

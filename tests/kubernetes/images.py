@@ -45,7 +45,7 @@ def write_image(
         "os": "linux",
         "config": {"Entrypoint": list(entrypoint), "Env": ["PATH=/bin"]},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer.getvalue()).hexdigest()}"]},
-        "history": [{"created_by": "tests"}],
+        "history": [{"created_by": name}],  # so that no two images are one for the kubelet
     }
     content = json.dumps(config).encode()
     config_name = f"{hashlib.sha256(content).hexdigest()}.json"

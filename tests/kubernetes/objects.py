@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import pathlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from kubernetes import client, config, dynamic, watch
+from kubernetes import client, config, dynamic, stream, watch
 from kubernetes.client import exceptions
 
 Object = dict[str, Any]
@@ -69,6 +70,20 @@ class Objects:
         with contextlib.suppress(exceptions.NotFoundException):
             self._find(version, kind).delete(name=name, namespace=namespace, body=body)
 
+    def execute(self, namespace: str, pod: str, *command: str) -> str:
+        """Runs a command in a pod; gives what it printed to its standard output."""
+        # The stream replaces a method of its client, which must not be the one that others use meanwhile.
+        api = client.CoreV1Api(client.ApiClient(self.client.configuration))
+        inside: Any = stream.stream(
+            api.connect_get_namespaced_pod_exec, pod, namespace, command=list(command), stdout=True,
+            _preload_content=False,
+        )  # fmt: skip
+        try:
+            inside.run_forever()
+            return str(inside.read_stdout())
+        finally:
+            inside.sock.shutdown()  # `close` leaves it open when the other side closed it first
+
     def wait_for(
         self,
         version: str,
@@ -85,9 +100,12 @@ class Objects:
             TimeoutError: it is not true after so many seconds; the text has the object's status, and its events.
         """
         last: Object = {}
-        for _, last in self.watch(version, kind, namespace=namespace, name=name, seconds=seconds):
-            if condition(last):
-                return last
+        deadline = time.monotonic() + seconds
+        # The API server may end a watch before its time.
+        while (left := deadline - time.monotonic()) > 0:
+            for _, last in self.watch(version, kind, namespace=namespace, name=name, seconds=left):
+                if condition(last):
+                    return last
         said = self.describe_events(name, namespace or "default")
         raise TimeoutError(
             f"{kind} {name} is not as waited for after {seconds:g} s: {last.get('status', last)}; {said}"

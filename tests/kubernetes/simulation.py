@@ -14,7 +14,7 @@ TOLERATION = {"key": ANNOTATION[0], "operator": "Exists", "effect": "NoSchedule"
 NODE_SELECTOR = {"type": "kwok"}
 GPUS = 8
 _PORT = 10247
-_LOG = "simulated\n"
+_LOG = "2026-01-01T00:00:00.000000000Z stdout F simulated\n"
 _KWOK = "kwok.x-k8s.io/v1alpha1"
 
 

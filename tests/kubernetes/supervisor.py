@@ -240,6 +240,7 @@ def remove_rest(number: int) -> None:
     mounts = [line.split()[4] for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()]
     for place in reversed([each for each in mounts if each.startswith(f"{FOLDER}/")]):
         run("umount", "--lazy", place.encode().decode("unicode_escape"))
+    run("ip", "link", "delete", "eth0")  # the kernel itself takes its time for it
     shutil.rmtree(STATE)
     remove_cgroups(build_name(number))
 
