@@ -103,8 +103,8 @@ class Objects:
         deadline = time.monotonic() + seconds
         # The API server may end a watch before its time.
         while (left := deadline - time.monotonic()) > 0:
-            for _, last in self.watch(version, kind, namespace=namespace, name=name, seconds=left):
-                if condition(last):
+            for event, last in self.watch(version, kind, namespace=namespace, name=name, seconds=left):
+                if event != "DELETED" and condition(last):
                     return last
         said = self.describe_events(name, namespace or "default")
         raise TimeoutError(

@@ -195,6 +195,17 @@ def link_to_host(host: int) -> int:
     return number
 
 
+def answer_names(number: int) -> None:
+    """Has the nodes themselves ask the cluster's DNS, so that a name that is nowhere is refused at once."""
+    settings = FOLDER / "configuration" / "nodes-resolv.conf"
+    settings.write_text(f"nameserver {build_subnet(number, 0)}.2\n")
+    place = pathlib.Path("/etc/resolv.conf").resolve()
+    if not place.exists():  # it was in /run
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
+    run("mount", "--bind", str(settings), str(place))
+
+
 def make_cgroup(name: str) -> None:
     """Makes a cgroup of this name in each hierarchy, with all that its parents have to give."""
     if (CGROUPS / "cgroup.controllers").exists():
@@ -247,11 +258,13 @@ def remove_rest(number: int) -> None:
 
 def main(control: socket.socket, host: int, folder: str) -> None:
     """Sets the namespaces up, says the cluster's number, and serves."""
+    assert os.getpid() == 1, "this ends all processes that it sees: it must be the first one of a namespace"
     for inherited in (control.fileno(), host):
         os.set_inheritable(inherited, False)  # noqa: FBT003
     try:
         make_private(folder)
         number = link_to_host(host)
+        answer_names(number)
         remove_cgroups(build_name(number))
     except OSError as error:
         control.sendall(json.dumps({"error": str(error)}).encode() + b"\n")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pathlib
+import shutil
 from typing import Any
 
 import pytest
@@ -99,17 +100,37 @@ def test_pods_of_a_job_find_one_another(cluster: Cluster, namespace: str, image:
 
 
 def test_services_have_addresses(cluster: Cluster, namespace: str, image: str) -> None:
-    """A ClusterIP leads to a pod; that of the API server is what clients in pods use."""
+    """A ClusterIP leads to a pod."""
     cluster.objects.apply(manifests.build_pod("web", namespace, image, "echo hello > /index.html; httpd -f -p 80 -h /"))
     cluster.objects.apply(manifests.build_service("web", namespace, {"app": "web"}, 80))
-    script = """
-      until wget -q -O - http://web; do sleep 0.2; done
-      echo "GET / HTTP/1.0" | nc kubernetes.default.svc 443"""
 
-    said = _run(cluster, manifests.build_pod("pod", namespace, image, script))
+    said = _run(
+        cluster, manifests.build_pod("pod", namespace, image, "until wget -q -O - http://web; do sleep 0.2; done")
+    )
 
-    assert said.startswith("hello\n")
-    assert "HTTP request to an HTTPS server" in said
+    assert said.endswith("hello\n")
+
+
+def test_pods_reach_the_api_server(cluster: Cluster, namespace: str, image: str) -> None:
+    """A client in a pod needs no settings: it is its service account."""
+    programs = shutil.which("hyperkube")
+    assert programs is not None
+    pod = manifests.build_pod("pod", namespace, image, "/shared/hyperkube kubectl auth whoami")
+
+    said = _run(cluster, manifests.mount_folder(pod, pathlib.Path(programs).parent))
+
+    assert f"system:serviceaccount:{namespace}:default" in said
+
+
+def test_what_a_job_owns_goes_with_it(cluster: Cluster, namespace: str, image: str) -> None:
+    """The garbage collector removes its pods."""
+    cluster.objects.apply(manifests.build_job("job", namespace, image, "exec sleep 600"))
+    cluster.objects.wait_for("batch/v1", "Job", "job", lambda job: job["status"].get("ready"), namespace=namespace)
+    (pod,) = cluster.objects.list_all("v1", "Pod", namespace)
+
+    cluster.objects.delete("batch/v1", "Job", "job", namespace)
+
+    cluster.objects.wait_gone("v1", "Pod", pod["metadata"]["name"], namespace=namespace)
 
 
 def test_fake_gpus_are_scheduled(cluster: Cluster, namespace: str, image: str) -> None:
@@ -174,6 +195,23 @@ def test_too_much_memory_ends_a_container(cluster: Cluster, namespace: str, imag
     ended = _wait_for_end(cluster, namespace, "pod")
 
     assert (ended["reason"], ended["exitCode"]) == ("OOMKilled", 137)
+
+
+def test_quotas_are_kept(cluster: Cluster, namespace: str, image: str) -> None:
+    """A pod that asks for more than is left of its namespace's quota is refused."""
+    metadata = {"name": "gpus", "namespace": namespace}
+    hard = {"requests.nvidia.com/gpu": "1"}
+    cluster.objects.apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": hard}})
+    cluster.objects.wait_for(
+        "v1", "ResourceQuota", "gpus", lambda quota: quota.get("status", {}).get("hard"), namespace=namespace
+    )
+
+    with pytest.raises(client.ApiException, match="exceeded quota: gpus") as refused:
+        cluster.objects.apply(
+            manifests.build_pod("pod", namespace, image, "true", resources={"limits": {"nvidia.com/gpu": "2"}})
+        )
+
+    assert refused.value.status == 403
 
 
 def test_restricted_namespaces_refuse_privileged_pods(cluster: Cluster, namespace: str, image: str) -> None:

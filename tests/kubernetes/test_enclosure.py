@@ -30,10 +30,15 @@ sys.stdin.read()
 @pytest.fixture
 def namespaces(tmp_path: pathlib.Path) -> Iterator[enclosure.Enclosure]:
     """New namespaces, with nothing in them."""
-    (tmp_path / "logs").mkdir()
-    made = enclosure.Enclosure(tmp_path)
+    made = _make(tmp_path)
     yield made
     made.close()
+
+
+def _make(folder: pathlib.Path) -> enclosure.Enclosure:
+    for name in ("configuration", "logs"):
+        (folder / name).mkdir(parents=True)
+    return enclosure.Enclosure(folder)
 
 
 def _list_processes(namespace: str) -> list[str]:
@@ -79,8 +84,7 @@ def test_nothing_outlives_a_killed_test_process(tmp_path: pathlib.Path) -> None:
 
 def test_clusters_have_numbers_of_their_own(namespaces: enclosure.Enclosure, tmp_path: pathlib.Path) -> None:
     """Two at a time share no network, no cgroup and no folder."""
-    (tmp_path / "other" / "logs").mkdir(parents=True)
-    other = enclosure.Enclosure(tmp_path / "other")
+    other = _make(tmp_path / "other")
     try:
         assert namespaces.number != other.number
         assert namespaces.make_cgroup("node1") != other.make_cgroup("node1")
