@@ -171,14 +171,11 @@ class Cluster:
 
     def restart_kubelet(self, name: str) -> None:
         """Starts the kubelet of a node again, and waits until it has spoken; the node has its GPUs then."""
-        lease = self.objects.read("coordination.k8s.io/v1", "Lease", name, "kube-node-lease")
-        assert lease is not None
-        last = lease["spec"]["renewTime"]
+        before = self.objects.read("v1", "Node", name)
+        assert before is not None
+        last = _find_heartbeat(before)
         self.nodes[name].start_kubelet()
-        self.objects.wait_for(
-            "coordination.k8s.io/v1", "Lease", name, lambda lease: lease["spec"]["renewTime"] != last,
-            namespace="kube-node-lease",
-        )  # fmt: skip
+        self.objects.wait_for("v1", "Node", name, lambda node: _find_heartbeat(node) != last)
         self._wait_ready(name)
         if name in self._gpus:  # a kubelet that starts forgets what no device plugin tells it
             self.give_gpus(name, self._gpus[name])
@@ -256,3 +253,8 @@ def has_condition(thing: objects.Object, name: str) -> bool:
     """Whether an object has a condition, as a Job has `Complete` or `Failed`."""
     found = thing.get("status", {}).get("conditions", [])
     return any(each["type"] == name and each["status"] == "True" for each in found)
+
+
+def _find_heartbeat(thing: objects.Object) -> str:
+    """When a node's kubelet last spoke of the node's condition."""
+    return next(str(each["lastHeartbeatTime"]) for each in thing["status"]["conditions"] if each["type"] == "Ready")

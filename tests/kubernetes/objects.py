@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from kubernetes import client, config, dynamic, stream, watch
-from kubernetes.client import exceptions
+from kubernetes.dynamic import exceptions
 
 Object = dict[str, Any]
 _FIELD_MANAGER = "tests"
@@ -51,7 +51,7 @@ class Objects:
         """An object, None if there is none."""
         try:
             return _unwrap(self._find(version, kind).get(name=name, namespace=namespace))
-        except exceptions.NotFoundException:
+        except exceptions.NotFoundError:
             return None
 
     def list_all(self, version: str, kind: str, namespace: str | None = None, *, labels: str = "") -> list[Object]:
@@ -67,7 +67,7 @@ class Objects:
     def delete(self, version: str, kind: str, name: str, namespace: str | None = None) -> None:
         """Deletes an object, with what it owns in the background; one that is not there is no error."""
         body = {"propagationPolicy": "Background"}
-        with contextlib.suppress(exceptions.NotFoundException):
+        with contextlib.suppress(exceptions.NotFoundError):
             self._find(version, kind).delete(name=name, namespace=namespace, body=body)
 
     def execute(self, namespace: str, pod: str, *command: str) -> str:

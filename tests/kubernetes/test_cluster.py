@@ -131,6 +131,7 @@ def test_what_a_job_owns_goes_with_it(cluster: Cluster, namespace: str, image: s
     cluster.objects.delete("batch/v1", "Job", "job", namespace)
 
     cluster.objects.wait_gone("v1", "Pod", pod["metadata"]["name"], namespace=namespace)
+    assert cluster.objects.read("batch/v1", "Job", "job", namespace) is None
 
 
 def test_fake_gpus_are_scheduled(cluster: Cluster, namespace: str, image: str) -> None:

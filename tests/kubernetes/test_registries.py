@@ -4,14 +4,20 @@ import base64
 import functools
 import http.server
 import json
+import os
 import pathlib
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 
 import pytest
+import requests
+from requests import adapters
+from urllib3.util import retry
 
 from tests import local_registry
+from tests.azure import tls
 from tests.docker_daemon import open_docker
 from tests.kubernetes import cluster as clusters
 from tests.kubernetes import images, manifests, objects
@@ -24,9 +30,7 @@ PASSWORD = "sesame-open-4711"  # noqa: S105 - of a registry that lives as long a
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRegistry]:
     """A registry on this machine that asks for a password."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with local_registry.open_registry(tmp_path_factory.mktemp("registry"), PASSWORD, port) as registry:
+    with local_registry.open_registry(tmp_path_factory.mktemp("registry"), PASSWORD, _find_port()) as registry:
         yield registry
 
 
@@ -102,6 +106,59 @@ def test_a_registry_has_another_name(cluster: Cluster, namespace: str, registry:
         cluster.objects.apply(each)
 
     cluster.objects.wait_for("v1", "Pod", "pod", lambda pod: pod["status"]["phase"] == "Succeeded", namespace=namespace)
+
+
+@pytest.fixture
+def encrypted(registry: LocalRegistry, tmp_path: pathlib.Path) -> Iterator[tuple[str, pathlib.Path]]:
+    """The address at which the same registry speaks HTTPS, and who signed its certificate."""
+    certificates = tls.issue(tmp_path, [])
+    address = f"127.0.0.1:{_find_port()}"
+    settings = {
+        "REGISTRY_HTTP_ADDR": address,
+        "REGISTRY_HTTP_TLS_CERTIFICATE": str(certificates.certificate),
+        "REGISTRY_HTTP_TLS_KEY": str(certificates.key),
+    }
+    argv = ["docker-registry", "serve", str(registry._folder / "config.yml")]
+    with (
+        (tmp_path / "log").open("wb") as log,
+        subprocess.Popen(argv, env=os.environ | settings, stdout=log, stderr=log) as process,
+    ):
+        try:
+            with requests.Session() as session:
+                retries = retry.Retry(connect=10, backoff_factor=0.1)
+                session.mount("https://", adapters.HTTPAdapter(max_retries=retries))
+                session.get(f"https://{address}/v2/", verify=str(certificates.authority), timeout=10)
+            yield address, certificates.authority
+        finally:
+            process.terminate()
+
+
+def test_a_registrys_certificate_is_trusted(
+    cluster: Cluster, namespace: str, registry: LocalRegistry, pushed: str, encrypted: tuple[str, pathlib.Path]
+) -> None:
+    """Nodes pull over HTTPS where they are told who signed the certificate, and not else."""
+    address, authority = encrypted
+    cluster.forward(int(address.rpartition(":")[2]))
+    cluster.name_registry("known.example", f"https://{address}", authority)
+    cluster.name_registry("unknown.example", f"https://{address}")
+    for name in ("known", "unknown"):
+        secret, pod = _build_pod(namespace, pushed.replace(registry.address, f"{name}.example"), PASSWORD)
+        pod["spec"]["imagePullSecrets"] = [{"name": name}]
+        for each in (secret, pod):
+            each["metadata"]["name"] = name
+            cluster.objects.apply(each)
+
+    refused = cluster.objects.wait_for("v1", "Pod", "unknown", _find_pull_error, namespace=namespace)
+
+    assert "certificate signed by unknown authority" in _find_pull_error(refused)
+    cluster.objects.wait_for(
+        "v1", "Pod", "known", lambda pod: pod["status"]["phase"] == "Succeeded", namespace=namespace
+    )
+
+
+def _find_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
 
 
 @pytest.mark.parametrize("bound", ["127.0.0.1", ""])
