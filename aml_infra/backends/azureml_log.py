@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from aml_infra import azure_client
 from aml_infra.backends import log_lines
+from aml_infra.errors import RequestRefused
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobProperties, ContainerClient
@@ -82,13 +83,28 @@ class LogReader:
             place = self._places[blob.name] = _Place(blob.creation_time)
         while place.offset < blob.size:
             length = min(_READ_BYTES, blob.size - place.offset)
-            with azure_client.errors():
-                content = self._container.download_blob(blob.name, offset=place.offset, length=length).readall()
+            content = self._download(blob, place, length, has_ended=has_ended)
+            if content is None:
+                return
             place.offset += len(content)
             yield from log_lines.cut_lines(place.pending, content)
         if has_ended and place.pending:
             yield bytes(place.pending)
             place.pending.clear()
+
+
+    def _download(self, blob: BlobProperties, place: _Place, length: int, *, has_ended: bool) -> bytes | None:
+        """What follows in a blob; None if it has been made anew since it was listed, which the next list will show."""
+        try:
+            with azure_client.errors():
+                found = self._container.download_blob(blob.name, offset=place.offset, length=length)
+                content = found.readall()
+        except RequestRefused:
+            # It is not there, or shorter: both pass, but at the end.
+            if has_ended:
+                raise
+            return None
+        return content if found.properties.creation_time == place.made else None
 
 
 def read_blob(container: ContainerClient, name: str) -> bytes:

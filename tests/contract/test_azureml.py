@@ -207,6 +207,7 @@ def test_machines_that_are_taken_away_come_back(azureml_stage: Stage) -> None:
         following.join(0.05)
     jobs.release("Queued")
     while not rest:
+        assert following.is_alive(), news
         following.join(0.05)
     let_go(scene)
     following.join()
