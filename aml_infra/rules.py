@@ -232,8 +232,8 @@ def find_identity_problems(identity: str, *, has_secrets: bool = False) -> list[
     return [Problem("identity", f"is {identity!r}; allowed are {allowed}")]
 
 
-def find_service_problems(demand: Demand) -> list[Problem]:
-    """What is asked for that Azure Machine Learning does for a run, and Docker does not."""
+def find_service_problems(demand: Demand, owner: str) -> list[Problem]:
+    """What is asked for that Azure Machine Learning does for a run, and ``owner`` (as in ``Docker``) does not."""
     fix = "run the job on a GpuCluster, or give a path of this machine, or a URI that the command itself reads"
     problems = [
         Problem(f"inputs[{name!r}]", f"is {given.path!r}, which only Azure Machine Learning can mount; {fix}")
@@ -251,16 +251,16 @@ def find_service_problems(demand: Demand) -> list[Problem]:
     ]
     if demand.identity and not find_identity_problems(demand.identity):
         fix = "leave it out, or run the job on a GpuCluster"
-        problems.append(Problem("identity", f"is {demand.identity!r}, and Docker gives a run none of Azure's; {fix}"))
+        problems.append(Problem("identity", f"is {demand.identity!r}, and {owner} gives a run none of Azure's; {fix}"))
     if demand.framework == "mpi":
         fix = "use 'pytorch' or 'tensorflow', or run the job on a GpuCluster"
-        problems.append(Problem("distribution.framework", f"is 'mpi', and Docker starts nothing by MPI; {fix}"))
+        problems.append(Problem("distribution.framework", f"is 'mpi', and {owner} starts nothing by MPI; {fix}"))
     if demand.processes_per_worker > 1:
         fix = "ask for more workers, or let the command start processes, as torchrun does"
         problems.append(
             Problem(
                 "distribution.processes_per_worker",
-                f"is {demand.processes_per_worker}, and with Docker each worker is one process; {fix}",
+                f"is {demand.processes_per_worker}, and with {owner} each worker is one process; {fix}",
             )
         )
     return problems

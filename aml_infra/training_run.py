@@ -98,7 +98,7 @@ class TrainingRunArgs:
         image: reference of the image to run.
         image_identity: what the image is, for the fingerprint; by default the digest that ``image`` has now.
         image_parts: short hashes of what the image is made of, by which a change is explained.
-        backend: ``docker``, ``azureml`` or ``fake``.
+        backend: ``docker``, ``azureml``, ``kubernetes`` or ``fake``.
         backend_options: see the backend's module.
         environment_variables: part of the fingerprint; of those that are secrets only the names.
         parameters: of the training: text, numbers, True and False. Those that the command does not name are appended

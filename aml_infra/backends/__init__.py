@@ -16,6 +16,7 @@ MODULES = {
     "azureml": "aml_infra.backends.azureml",
     "docker": "aml_infra.backends.docker",
     "fake": "aml_infra.backends.fake",
+    "kubernetes": "aml_infra.backends.kubernetes",
 }
 """Backend name -> module with a function ``open_backend(options) -> Backend``."""
 

@@ -92,7 +92,6 @@ class LogReader:
             yield bytes(place.pending)
             place.pending.clear()
 
-
     def _download(self, blob: BlobProperties, place: _Place, length: int, *, has_ended: bool) -> bytes | None:
         """What follows in a blob; None if it has been made anew since it was listed, which the next list will show."""
         try:

@@ -90,7 +90,7 @@ class DockerBackend(Backend):
         except BackendUnavailable as error:
             return [Problem("compute", str(error))]
         problems = rules.find_capacity_problems(demand, daemon.capacity, "Docker")
-        problems += rules.find_service_problems(demand)
+        problems += rules.find_service_problems(demand, "Docker")
         if not docker_client.is_on_this_machine():
             problems += [
                 Problem(

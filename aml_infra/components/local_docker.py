@@ -43,7 +43,7 @@ class LocalDockerArgs:
     def find_demand_problems(self, demand: Demand, machine: Machine) -> list[Problem]:
         """What Docker here does not have of what a job asks for."""
         daemon, problems = machine.ask_daemon("compute")
-        problems += rules.find_service_problems(demand)
+        problems += rules.find_service_problems(demand, "Docker")
         if daemon is None:
             return problems
         return problems + rules.find_capacity_problems(demand, daemon, "Docker")

@@ -55,7 +55,7 @@ _INPUTS: dict[str, dict[str, Any]] = {
     "command": {**_TEXTS, "description": "Program and arguments, run in a copy of the source folder."},
     "image": {**_TEXT, "description": "Reference of the image to run."},
     "imageIdentity": {**_TEXT, "description": "What the image is, for the fingerprint; by default its digest."},
-    "backend": {**_TEXT, "description": "docker (default), azureml or fake."},
+    "backend": {**_TEXT, "description": "docker (default), azureml, kubernetes or fake."},
     "backendOptions": {**_TEXT_MAP, "description": "Options of the backend."},
     "imageParts": {**_TEXT_MAP, "description": "Short hashes of what the image is made of, to explain a change."},
     "environmentVariables": {**_TEXT_MAP, "description": "Part of the fingerprint; of secrets only the names."},

@@ -21,12 +21,13 @@ from aml_infra.backends.docker import DockerBackend
 from aml_infra.backends.records import RecordStore
 from aml_infra.source import Snapshot
 from aml_infra.spec import RunSpec
-from tests.contract import learning_place
+from tests.contract import kubernetes_place, learning_place
 from tests.contract.cutting_proxy import CuttingProxy
+from tests.contract.kubernetes_place import KubernetesPlace
 from tests.contract.learning_place import LOG_METRICS, PYTHON_IMAGE, LearningPlace
 from tests.docker_daemon import find_socket, open_docker
 
-BACKENDS = ("fake", "docker", "azureml")
+BACKENDS = ("fake", "docker", "azureml", "kubernetes")
 BREAKS = 3
 """How often a connection is cut where a scene's are."""
 
@@ -44,6 +45,7 @@ class Scene:
         metrics: what it logs with MLflow.
         changes: of the spec.
         learning: the workspace of Azure Machine Learning, where it is in one.
+        cluster: the namespace of Kubernetes, likewise.
         backend: one client of the service; ``open_another`` gives a second one.
         spec: a run named for this test only.
         snapshot: its source.
@@ -57,6 +59,12 @@ class Scene:
     metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
     changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     learning: LearningPlace | None = None
+    cluster: KubernetesPlace | None = None
+
+    @property
+    def service(self) -> LearningPlace | KubernetesPlace | None:
+        """What keeps all that there is of a run, where it is not this machine."""
+        return self.learning or self.cluster
 
     def __post_init__(self) -> None:
         self.source = self.folder / "src"
@@ -77,12 +85,17 @@ class Scene:
                 name=f"c{uuid.uuid4().hex[:8]}",
                 source_digest=self.snapshot.digest,
                 command=("sh", "train.sh"),
-                image=PYTHON_IMAGE if self.metrics and self.learning is not None else "debian:bookworm-slim",
+                image=self._find_image(),
                 image_identity=f"sha256:{'1' * 64}",
             ),
             **self.changes,
         )
         self.backend = self.open_another()
+
+    def _find_image(self) -> str:
+        if self.cluster is not None:
+            return self.cluster.image
+        return PYTHON_IMAGE if self.metrics and self.learning is not None else "debian:bookworm-slim"
 
     def _list_outputs(self) -> Sequence[str]:
         """Names of the outputs that have one."""
@@ -115,8 +128,8 @@ class Scene:
 
     def open_another(self, **script: Any) -> Backend:
         """Another client of the same service, as another process has; ``script`` is what is different to a fake one."""
-        if self.learning is not None:
-            return self.learning.open_backend()
+        if self.service is not None:
+            return self.service.open_backend()
         records = RecordStore(self.folder / "data")
         if self.kind == "docker":
             return DockerBackend(records)
@@ -144,27 +157,27 @@ class Scene:
 
     def read_log(self, record: Record) -> str:
         """The whole log of a run that was collected."""
-        if self.learning is not None:
-            return self.learning.read_log(record)
+        if self.service is not None:
+            return self.service.read_log(record)
         return pathlib.Path(record.log_path).read_text(encoding="utf-8")
 
     def read_output(self, record: Record, name: str) -> str:
         """A file that a run which was collected has written to its outputs."""
-        if self.learning is not None:
-            return self.learning.read_output(record, name)
+        if self.service is not None:
+            return self.service.read_output(record, name)
         return (pathlib.Path(record.outputs_path) / name).read_text(encoding="utf-8")
 
     def read_named_output(self, record: Record, output: str, name: str) -> str:
         """A file in an output that has a name."""
         path = record.output_paths[output]
-        if self.learning is not None:
-            return self.learning.read_uri(path, name)
+        if self.service is not None:
+            return self.service.read_uri(path, name)
         return (pathlib.Path(path) / name).read_text(encoding="utf-8")
 
     def lose_machine(self) -> None:
         """Ends the run from outside, as a machine does that fails."""
-        if self.learning is not None:
-            self.learning.azure.cloud.jobs.lose(self.spec.run_id)
+        if self.service is not None:
+            self.service.lose_machine(self.spec.run_id)
         elif self.kind == "docker":
             open_docker().kill(self.spec.run_id, "SIGKILL")
         else:
@@ -175,12 +188,20 @@ class Stage:
     """Makes scenes on one kind of backend."""
 
     def __init__(
-        self, kind: str, folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch, learning: LearningPlace | None = None
+        self,
+        kind: str,
+        folder: pathlib.Path,
+        monkeypatch: pytest.MonkeyPatch,
+        learning: LearningPlace | None = None,
+        cluster: KubernetesPlace | None = None,
     ) -> None:
         self.kind = kind
         self.learning = learning
+        self.cluster = cluster
+        self.service: LearningPlace | KubernetesPlace | None = learning or cluster
         self._folder = folder
         self._monkeypatch = monkeypatch
+        self._is_closed = False
         self.scenes: list[Scene] = []
         self.proxies: list[CuttingProxy] = []
         # MLflow 3 asks to be told that its file store is wanted.
@@ -188,8 +209,8 @@ class Stage:
         if kind == "docker":
             # Before a test takes the daemon away: its client serves to clean up too.
             open_docker()
-        if learning is not None:
-            learning.aim(monkeypatch)
+        if self.service is not None:
+            self.service.aim(monkeypatch)
 
     def __call__(
         self,
@@ -203,7 +224,9 @@ class Stage:
         """A scene of its own run; ``changes`` are of its spec."""
         folder = self._folder / f"scene{len(self.scenes)}"
         folder.mkdir()
-        scene = Scene(self.kind, folder, lines, exit_codes, lasting, metrics or {}, changes, self.learning)
+        scene = Scene(
+            self.kind, folder, lines, exit_codes, lasting, metrics or {}, changes, self.learning, self.cluster
+        )
         self.scenes.append(scene)
         return scene
 
@@ -211,24 +234,34 @@ class Stage:
         """From now on the first connections that a log is read over are cut in the middle of it."""
         if self.learning is not None:
             self.learning.cut_logs(BREAKS)
-        elif self.kind == "docker":
-            proxy = CuttingProxy(self._folder / "proxy.sock", find_socket(), marker=b"/logs?", breaks=BREAKS)
+        elif self.cluster is not None:
+            proxy = self.cluster.open_proxy(BREAKS)
             self.proxies.append(proxy)
-            self._monkeypatch.setenv("DOCKER_HOST", f"unix://{proxy.path}")
+            scene.backend = self.cluster.open_backend_behind(proxy, scene.folder)
+        elif self.kind == "docker":
+            proxy = CuttingProxy(str(self._folder / "proxy.sock"), find_socket(), marker=b"/logs?", breaks=BREAKS)
+            self.proxies.append(proxy)
+            self._monkeypatch.setenv("DOCKER_HOST", f"unix://{proxy.address}")
         else:
             scene.backend = scene.open_another(breaks=BREAKS)
 
     def close_service(self) -> None:
         """From now on the service cannot be reached."""
         self._monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-        self._monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+        if self.cluster is not None:
+            self.cluster.cluster.stop_apiserver()
+            self._is_closed = True
+        else:
+            self._monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
 
     def clean(self) -> None:
         """Removes what the scenes have made."""
         for proxy in self.proxies:
             proxy.close()
-        if self.learning is not None:
-            self.learning.clean()
+        if self.cluster is not None and self._is_closed:
+            self.cluster.cluster.start_apiserver()
+        if self.service is not None:
+            self.service.clean()
         if self.kind != "docker":
             return
         client = open_docker()
@@ -248,11 +281,19 @@ def learning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LearningPlace
         yield place
 
 
+@pytest.fixture(scope="session")
+def namespace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesPlace]:
+    """One namespace for all, likewise."""
+    with kubernetes_place.open_place(tmp_path_factory.mktemp("kubernetes") / "place") as place:
+        yield place
+
+
 @pytest.fixture(params=BACKENDS)
 def stage(request: pytest.FixtureRequest, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """A stage on every backend by name; what it made is gone afterwards."""
-    place = request.getfixturevalue("learning") if request.param == "azureml" else None
-    stage = Stage(request.param, tmp_path, monkeypatch, place)
+    learning = request.getfixturevalue("learning") if request.param == "azureml" else None
+    cluster = request.getfixturevalue("namespace") if request.param == "kubernetes" else None
+    stage = Stage(request.param, tmp_path, monkeypatch, learning, cluster)
     yield stage
     stage.clean()
 

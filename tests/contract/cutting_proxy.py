@@ -1,43 +1,49 @@
-"""A proxy on a Unix socket that cuts connections in the middle of an answer."""
+"""A proxy that cuts connections in the middle of an answer."""
 
 from __future__ import annotations
 
 import contextlib
-import pathlib
 import socket
 import threading
 
 _CHUNK = 65536
 
 
+Address = str | tuple[str, int]
+
+
+def _open_socket(address: Address) -> socket.socket:
+    return socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
+
+
 class CuttingProxy:
     """Passes connections on to another socket, and cuts those over which a certain answer comes.
 
     Attributes:
-        path: where it listens.
+        address: where it listens.
         cuts: how many it has cut.
     """
 
-    def __init__(self, path: pathlib.Path, upstream: str, *, marker: bytes, breaks: int, after: int = 1000) -> None:
+    def __init__(self, address: Address, upstream: Address, *, marker: bytes, breaks: int, after: int = 1000) -> None:
         """Starts to listen.
 
         Args:
-            path: where.
-            upstream: the socket that is asked in its place.
+            address: where: the path of a Unix socket, or host and port.
+            upstream: what is asked in its place, likewise.
             marker: what the request has in it whose answer is cut.
             breaks: how often.
             after: bytes of the answer that get through the first time; each time it is as many more.
         """
-        self.path = path
         self.cuts = 0
         self._upstream = upstream
         self._marker = marker
         self._breaks = breaks
         self._after = after
         self._lock = threading.Lock()
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(path))
+        self._listener = _open_socket(address)
+        self._listener.bind(address)
         self._listener.listen()
+        self.address: Address = self._listener.getsockname()
         threading.Thread(target=self._accept, name="cutting proxy", daemon=True).start()
 
     def close(self) -> None:
@@ -54,7 +60,7 @@ class CuttingProxy:
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        upstream = socket.socket(socket.AF_UNIX)
+        upstream = _open_socket(self._upstream)
         with client, upstream, contextlib.suppress(OSError):
             upstream.connect(self._upstream)
             allowed: list[int | None] = [None]

@@ -101,6 +101,10 @@ class LearningPlace:
         store = self.open_service().open_datastore(place)
         return str(store.download_blob(f"{folder.rstrip('/')}/{name}").readall().decode())
 
+    def lose_machine(self, name: str) -> None:
+        """Fails the node of a job."""
+        self.azure.cloud.jobs.lose(name)
+
     def run_inside(self, job: str, script: str) -> None:
         """Runs a shell script in the working folder of a job's process."""
         client = open_docker()

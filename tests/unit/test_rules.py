@@ -303,7 +303,7 @@ def test_what_only_azure_can_write_to_and_be_is_named() -> None:
     """An output without a place is one of each run."""
     outputs = {"model": RunOutput(path="azureml://datastores/lake/paths/models"), "own": RunOutput()}
 
-    problems = rules.find_service_problems(Demand(outputs=outputs, identity="user"))
+    problems = rules.find_service_problems(Demand(outputs=outputs, identity="user"), "Docker")
 
     assert [problem.path for problem in problems] == ["outputs['model'].path", "identity"]
 
@@ -318,7 +318,7 @@ def test_what_only_azure_can_mount_is_named() -> None:
     }
     inputs = {name: RunInput(path=path, version="1") for name, path in paths.items()}
 
-    problems = rules.find_service_problems(Demand(inputs=inputs))
+    problems = rules.find_service_problems(Demand(inputs=inputs), "Docker")
 
     assert [problem.path for problem in problems] == ["inputs['asset']", "inputs['store']"]
     assert problems[0].message == (
@@ -331,7 +331,7 @@ def test_what_only_azure_can_start_is_named() -> None:
     """With what there is instead."""
     demand = Demand(workers=2, framework="mpi", processes_per_worker=4)
 
-    assert tell(rules.find_service_problems(demand)) == [
+    assert tell(rules.find_service_problems(demand, "Docker")) == [
         (
             "distribution.framework: is 'mpi', and Docker starts nothing by MPI; use 'pytorch' or 'tensorflow', or run "
             "the job on a GpuCluster"
@@ -341,7 +341,7 @@ def test_what_only_azure_can_start_is_named() -> None:
             "workers, or let the command start processes, as torchrun does"
         ),
     ]
-    assert rules.find_service_problems(Demand(workers=2, framework="tensorflow")) == []
+    assert rules.find_service_problems(Demand(workers=2, framework="tensorflow"), "Docker") == []
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import json
 import re
 
 from aml_infra import backends
-from aml_infra.backends import azureml, base, docker, fake
+from aml_infra.backends import azureml, base, docker, fake, kubernetes
 from tests.unit.docs import documents
 
 TEXT = documents.read("docs/backends.md")
@@ -32,7 +32,13 @@ def test_every_test_of_the_contract_is_named() -> None:
 
 def test_every_method_and_option_is_named() -> None:
     """What a backend must have, and what it can be told."""
-    for name in [*base.Backend.__abstractmethods__, *azureml.OPTIONS, *docker.OPTIONS, *fake.OPTIONS]:
+    for name in [
+        *base.Backend.__abstractmethods__,
+        *azureml.OPTIONS,
+        *docker.OPTIONS,
+        *fake.OPTIONS,
+        *kubernetes.OPTIONS,
+    ]:
         assert f"`{name}`" in TEXT or f".{name}(" in TEXT, name
 
 

@@ -1,0 +1,210 @@
+"""A namespace of a real Kubernetes with a volume and a registry, for the contract of backends."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import dataclasses
+import json
+import pathlib
+import socket
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from aml_infra.backends import kubernetes_api, kubernetes_follower
+from aml_infra.backends.base import Record
+from aml_infra.backends.kubernetes import KubernetesBackend
+from aml_infra.backends.kubernetes_request import Place
+from tests.contract.cutting_proxy import CuttingProxy
+from tests.docker_daemon import open_docker
+from tests.kubernetes.cluster import Cluster
+from tests.local_registry import USER, LocalRegistry, open_registry
+
+NAMESPACE = "runs"
+CLAIM = "kept"
+PULL_SECRET = "registry-login"  # noqa: S105 (a name)
+PASSWORD = "sesame-open-2231"  # noqa: S105 (of a registry that lives as long as a test)
+BASE = "debian:bookworm-slim"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class KubernetesPlace:
+    """Where Jobs run.
+
+    Attributes:
+        cluster: the Kubernetes.
+        registry: holds their images.
+        kept: the folder that the volume is.
+        image: one that has a shell.
+        plain_port: of this machine, where the API server is asked without TLS.
+    """
+
+    cluster: Cluster
+    registry: LocalRegistry
+    kept: pathlib.Path
+    image: str
+    plain_port: int
+
+    @property
+    def place(self) -> Place:
+        """What the backend is told."""
+        return Place(namespace=NAMESPACE, claim=CLAIM, pull_secret=PULL_SECRET)
+
+    def open_api(self, kubeconfig: pathlib.Path | None = None) -> kubernetes_api.KubernetesApi:
+        """Another client of the API server, an administrator's unless a kubeconfig says otherwise."""
+        path = kubeconfig or self.cluster.kubeconfig
+        return kubernetes_api.open_api({"kubeconfig": str(path), "namespace": NAMESPACE})
+
+    def open_backend(self) -> KubernetesBackend:
+        """Another client of the service."""
+        return KubernetesBackend(self.open_api(), self.place)
+
+    def open_proxy(self, breaks: int) -> CuttingProxy:
+        """Cuts so many connections over which a log is read."""
+        return CuttingProxy(("127.0.0.1", 0), ("127.0.0.1", self.plain_port), marker=b"/exec?", breaks=breaks)
+
+    def open_backend_behind(self, proxy: CuttingProxy, folder: pathlib.Path) -> KubernetesBackend:
+        """A client that asks through a proxy."""
+        path = folder / "kubeconfig"
+        cluster = {"name": "proxy", "cluster": {"server": f"http://127.0.0.1:{proxy.address[1]}"}}
+        context = {"name": "proxy", "context": {"cluster": "proxy", "user": ""}}
+        content = {"apiVersion": "v1", "kind": "Config", "current-context": "proxy", "users": []}
+        path.write_text(json.dumps({**content, "clusters": [cluster], "contexts": [context]}))
+        return KubernetesBackend(self.open_api(path), self.place)
+
+    def aim(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Lets the clients in this process look often."""
+        monkeypatch.setattr(kubernetes_follower, "LOOK_SECONDS", 0.5)
+
+    def read_log(self, record: Record) -> str:
+        """The log, or all of several workers, each line with its worker's rank."""
+        found = self._locate(record.log_path)
+        if found.is_file():
+            return found.read_text()
+        return "".join(
+            f"[{each.parent.parent.name}] {line}"
+            for each in sorted(found.glob("*/store/std_log.txt"))
+            for line in each.read_text().splitlines(keepends=True)
+        )
+
+    def read_output(self, record: Record, name: str) -> str:
+        """A file in the outputs of a run."""
+        return self.read_uri(record.outputs_path, name)
+
+    def read_uri(self, uri: str, name: str) -> str:
+        """A file in a folder of the volume, by the folder's URI."""
+        return (self._locate(uri) / name).read_text()
+
+    def _locate(self, uri: str) -> pathlib.Path:
+        return self.kept / uri.removeprefix(f"pvc://{CLAIM}/")
+
+    def lose_machine(self, name: str) -> None:
+        """Kills the container of a run, as a machine does that is switched off."""
+        (pod,) = self.cluster.objects.list_all("v1", "Pod", NAMESPACE, labels=f"aml-infra.run={name}")
+        container = pod["status"]["containerStatuses"][0]["containerID"].rpartition("/")[2]
+        node = self.cluster.nodes[pod["spec"]["nodeName"]]
+        self.cluster.run(node.build_ctr("tasks", "kill", "--all", "--signal", "SIGKILL", container))
+
+    def clean(self) -> None:
+        """Ends the runs that go on still."""
+        api = self.open_api()
+        for kind in ("batch/v1/jobs", "v1/pods", "v1/secrets", "v1/configmaps"):
+            for each in api.list(kind, "aml-infra.run"):
+                api.delete(kind, each["metadata"]["name"])
+
+
+@contextlib.contextmanager
+def open_place(folder: pathlib.Path) -> Iterator[KubernetesPlace]:
+    """A cluster of one node with one namespace, in which pods must be restricted."""
+    folder.mkdir()
+    (folder / "registry").mkdir()
+    kept = folder / "kept"
+    kept.mkdir()
+    # Whoever pods run as can write, as to a volume that takes an owner.
+    kept.chmod(0o777)
+    with contextlib.ExitStack() as stack:
+        registry = stack.enter_context(open_registry(folder / "registry", PASSWORD, _find_port()))
+        cluster = Cluster.start(folder / "cluster")
+        stack.callback(cluster.stop)
+        cluster.forward(int(registry.address.rpartition(":")[2]))
+        _make_namespace(cluster, registry, kept)
+        yield KubernetesPlace(
+            cluster=cluster,
+            registry=registry,
+            kept=kept,
+            image=_push_base(registry),
+            plain_port=stack.enter_context(_open_plain(cluster)),
+        )
+
+
+@contextlib.contextmanager
+def _open_plain(cluster: Cluster) -> Iterator[int]:
+    """A port of this machine that leads to the API server without TLS, as an administrator."""
+    argv = ["hyperkube", "kubectl", "proxy", f"--kubeconfig={cluster.kubeconfig}", "--port=0", "--disable-filter=true"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        try:
+            yield int(said.rpartition(":")[2])
+        finally:
+            process.terminate()
+
+
+def _make_namespace(cluster: Cluster, registry: LocalRegistry, kept: pathlib.Path) -> None:
+    login = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    size = {"requests": {"storage": "1Gi"}}
+    objects = cluster.objects
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    objects.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}})
+    objects.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": CLAIM},
+            "spec": {
+                "capacity": {"storage": "1Gi"},
+                "accessModes": ["ReadWriteMany"],
+                "storageClassName": CLAIM,
+                "hostPath": {"path": str(kept)},
+                "claimRef": {"namespace": NAMESPACE, "name": CLAIM},
+            },
+        }
+    )
+    objects.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": CLAIM, "namespace": NAMESPACE},
+            "spec": {"accessModes": ["ReadWriteMany"], "storageClassName": CLAIM, "resources": size},
+        }
+    )
+    objects.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": PULL_SECRET, "namespace": NAMESPACE},
+            "type": "kubernetes.io/dockerconfigjson",
+            "stringData": {".dockerconfigjson": json.dumps({"auths": {registry.address: {"auth": login}}})},
+        }
+    )
+
+
+def _push_base(registry: LocalRegistry) -> str:
+    """Puts the image into the registry; gives its reference, by digest."""
+    client = open_docker()
+    name = f"{registry.address}/base"
+    client.tag(BASE, name, "1")
+    login = {"username": USER, "password": PASSWORD}
+    said = list(client.push(name, "1", stream=True, decode=True, auth_config=login))
+    client.remove_image(f"{name}:1")
+    assert not [line for line in said if "error" in line], said
+    digest = registry.find_digest("base", "1")
+    return f"{name}@{digest}"
+
+
+def _find_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
