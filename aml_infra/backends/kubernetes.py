@@ -239,7 +239,7 @@ class KubernetesBackend(Backend):
             for source in self._list_secret_names(objects["job"]):
                 self._api.patch(SECRETS, source, owner)
         except RequestRefused as error:
-            return self._end(record, Status.FAILED, f"its Job was refused: {error}")
+            return self._end(record, Status.FAILED, f"its Job was refused: {error}", has_run=False)
         started = {"metadata": {"annotations": {kubernetes_request.STARTED: job["metadata"]["uid"]}}}
         return self._require(self._api.patch(RECORDS, name, started), name)
 
@@ -304,7 +304,13 @@ class KubernetesBackend(Backend):
         return [int(text) if text else None for text in found]
 
     def _end(
-        self, record: Mapping[str, Any], status: Status, reason: str, *, exit_code: int | None = None
+        self,
+        record: Mapping[str, Any],
+        status: Status,
+        reason: str,
+        *,
+        exit_code: int | None = None,
+        has_run: bool = True,
     ) -> dict[str, Any]:
         """Writes down how an attempt ended; gives its ConfigMap, with the first such word."""
         seen = Seen(record=record, job=None, pods={})
@@ -315,7 +321,7 @@ class KubernetesBackend(Backend):
             exit_code=exit_code,
             finished_at=datetime.datetime.now(datetime.timezone.utc),
         )
-        return self._write(record, {"state": kubernetes_state.build_end(state)}, "state")
+        return self._write(record, {"state": kubernetes_state.build_end(state, has_run=has_run)}, "state")
 
     def _write(self, record: Mapping[str, Any], data: Mapping[str, str], key: str) -> dict[str, Any]:
         """Adds ``data`` to a ConfigMap, unless ``key`` is there."""
@@ -354,7 +360,7 @@ class KubernetesBackend(Backend):
         if record is None or "state" in record["data"]:
             return record
         if failure:
-            record = self._end(record, Status.FAILED, failure)
+            record = self._end(record, Status.FAILED, failure, has_run=False)
         if failure or kubernetes_state.is_canceled(record):
             self._api.delete(JOBS, name)
         elif not kubernetes_state.was_started(record):
@@ -370,6 +376,8 @@ class KubernetesBackend(Backend):
         return self._read_record(record)
 
     def _gather_record(self, record: Mapping[str, Any], state: RunState) -> dict[str, str]:
+        if not kubernetes_state.may_have_run(record):
+            return {"record": json.dumps({"metrics": {}, "tail": ""})}
         image, workers = kubernetes_state.find_image(record), int(state.spec.get("workers") or 1)
         metrics: dict[str, float] = {}
         # Worker 0 comes last, so that its metrics stay where several logged the same.

@@ -104,7 +104,9 @@ class Follower:
             BackendUnavailable: the API server has been away for long.
         """
         found = look_after(self._name, "")
-        if found is not None and "state" not in found["data"]:
+        if found is None:
+            return
+        if "state" not in found["data"]:
             with self._watch.listen(self._record, self._queue):
                 try:
                     yield from self._follow(look_after)
@@ -112,7 +114,9 @@ class Follower:
                     for worker in self._workers.values():
                         if worker.tail is not None:
                             worker.tail.stop()
-        yield from self._read_rest()
+            found = self._api.get("v1/configmaps", self._name)
+        if found is not None and kubernetes_state.may_have_run(found):
+            yield from self._read_rest()
 
     def _follow(self, look_after: LookAfter) -> Iterator[str]:
         while True:

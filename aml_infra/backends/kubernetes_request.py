@@ -359,12 +359,16 @@ def _build_training_pod(place: Place, spec: RunSpec, attempt: int) -> dict[str, 
         {"name": "kept", "persistentVolumeClaim": {"claimName": place.claim}},
         {"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": _write_gb(place.shared_memory_gb)}},
     ]
+    # A claim is one volume of a pod: of two, one that is read-only would make both so.
+    names = {place.claim: "kept"}
     for key, given in sorted(spec.inputs.items()):
         if found := _CLAIM_URI.fullmatch(given.path):
-            volume = f"input-{len(volumes)}"
-            mount = {"name": volume, "mountPath": f"{INPUTS}/{key}", "readOnly": True}
+            claim = found["claim"]
+            if claim not in names:
+                names[claim] = f"input-{len(names)}"
+                volumes.append({"name": names[claim], "persistentVolumeClaim": {"claimName": claim, "readOnly": True}})
+            mount = {"name": names[claim], "mountPath": f"{INPUTS}/{key}", "readOnly": True}
             mounts.append({**mount, "subPath": found["path"].strip("/")} if found["path"] else mount)
-            volumes.append({"name": volume, "persistentVolumeClaim": {"claimName": found["claim"], "readOnly": True}})
     container: dict[str, Any] = {
         "name": CONTAINER,
         "command": [_escape(word) for word in build_command(spec)],

@@ -158,12 +158,23 @@ def read_state(seen: Seen) -> RunState:
     return dataclasses.replace(state, status=status, exit_code=code, reason=reason)
 
 
-def build_end(state: RunState) -> str:
-    """How an attempt ended, as text that ``read_state`` takes from its ConfigMap."""
+def build_end(state: RunState, *, has_run: bool = True) -> str:
+    """How an attempt ended, as text that ``read_state`` takes from its ConfigMap.
+
+    Args:
+        state: as it ended.
+        has_run: whether its command may have run, so that there may be a log.
+    """
     moments = {"started_at": state.started_at, "finished_at": state.finished_at}
     written = {key: moment.isoformat() if moment is not None else None for key, moment in moments.items()}
     end = {**written, "status": state.status.value, "exit_code": state.exit_code, "reason": state.reason}
+    end["has_run"] = has_run
     return json.dumps(end, sort_keys=True)
+
+
+def may_have_run(record: Mapping[str, Any]) -> bool:
+    """Whether there may be a log."""
+    return bool(json.loads(record["data"].get("state") or "{}").get("has_run", True))
 
 
 def has_ended(job: Mapping[str, Any]) -> bool:

@@ -140,6 +140,11 @@ class Scene:
         self.backend.submit(self.spec, attempt, self.snapshot)
         return self.describe()
 
+    def submit_through(self, backend: Backend) -> RunState:
+        """Submits the first attempt by another client."""
+        backend.submit(self.spec, 1, self.snapshot)
+        return self.describe()
+
     def describe(self) -> RunState:
         """The newest attempt, which there must be."""
         state = self.backend.describe(self.spec.run_id)
@@ -302,6 +307,16 @@ def stage(request: pytest.FixtureRequest, tmp_path: pathlib.Path, monkeypatch: p
 def azureml_stage(learning: LearningPlace, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """A stage on Azure Machine Learning, for what is particular to it."""
     stage = Stage("azureml", tmp_path, monkeypatch, learning)
+    yield stage
+    stage.clean()
+
+
+@pytest.fixture
+def kubernetes_stage(
+    namespace: KubernetesPlace, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Stage]:
+    """A stage on Kubernetes, for what is particular to it."""
+    stage = Stage("kubernetes", tmp_path, monkeypatch, cluster=namespace)
     yield stage
     stage.clean()
 

@@ -57,6 +57,12 @@ class KubernetesPlace:
         path = kubeconfig or self.cluster.kubeconfig
         return kubernetes_api.open_api({"kubeconfig": str(path), "namespace": NAMESPACE})
 
+    def write_docker_config(self, folder: pathlib.Path) -> pathlib.Path:
+        """A folder with Docker's settings of somebody who has logged in to the registry."""
+        login = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        (folder / "config.json").write_text(json.dumps({"auths": {self.registry.address: {"auth": login}}}))
+        return folder
+
     def open_backend(self) -> KubernetesBackend:
         """Another client of the service."""
         return KubernetesBackend(self.open_api(), self.place)

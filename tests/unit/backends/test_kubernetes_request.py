@@ -245,12 +245,11 @@ def test_data_is_in_the_image_or_mounted_or_handed_on() -> None:
         "s3://bucket/x",
     ]
     assert pod["containers"][0]["volumeMounts"][4:] == [
-        {"name": "input-2", "mountPath": "/inputs/all", "readOnly": True},
-        {"name": "input-3", "mountPath": "/inputs/model", "readOnly": True, "subPath": "runs/x/0/outputs"},
+        {"name": "input-1", "mountPath": "/inputs/all", "readOnly": True},
+        {"name": "kept", "mountPath": "/inputs/model", "readOnly": True, "subPath": "runs/x/0/outputs"},
     ]
     assert pod["volumes"][2:] == [
-        {"name": "input-2", "persistentVolumeClaim": {"claimName": "lake", "readOnly": True}},
-        {"name": "input-3", "persistentVolumeClaim": {"claimName": "kept", "readOnly": True}},
+        {"name": "input-1", "persistentVolumeClaim": {"claimName": "lake", "readOnly": True}},
     ]
 
 
