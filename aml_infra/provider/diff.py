@@ -26,8 +26,23 @@ NEW_RUN = (
 )
 """Inputs that make another run, or the same run in another place."""
 
-SIZES = ("compute_name",)
-"""Backend options that say what a run has under it, and not where it is: another cluster of the same workspace."""
+SIZES = (
+    "compute_name",
+    "node_selector",
+    "pending_minutes",
+    "priority_class",
+    "pull_secret",
+    "queue",
+    "repository",
+    "service_account",
+    "shared_memory_gb",
+    "tolerations",
+)
+"""Backend options that say what a run has under it, and not where it is: another cluster of the same workspace, other
+nodes of the same Kubernetes cluster."""
+
+ACCESS = ("kubeconfig",)
+"""Backend options that say how this machine gets there, which are not compared at all."""
 
 IN_PLACE = (
     "cpus",
@@ -66,7 +81,8 @@ DIGESTS = {"sourceDigest": "sourceFiles", "inputDigests": "inputFiles"}
 """What decides whether files are the same, and the summary that says which are not."""
 
 # Not compared: ``source`` and the paths in ``inputs`` (of this machine), ``image`` (the name of what ``imageIdentity``
-# identifies), ``imageParts`` (what that is made of), ``allowSecrets`` (what it lets in is in ``sourceFiles``).
+# identifies), ``imageParts`` (what that is made of), ``allowSecrets`` (what it lets in is in ``sourceFiles``), and the
+# backend options in ``ACCESS``.
 
 HIDDEN = "[secret]"
 """What stands for a secret in what is compared."""
@@ -151,6 +167,9 @@ def prepare(old_inputs: Mapping[str, Any], new_inputs: Mapping[str, Any]) -> tup
 def _normalize(inputs: Mapping[str, Any]) -> dict[str, Any]:
     values = {key: value for key, value in _hide(dict(inputs)).items() if value not in ({}, [])}
     values.setdefault("backend", "docker")
+    if isinstance(values.get("backendOptions"), dict):
+        options = values["backendOptions"]
+        values["backendOptions"] = {name: value for name, value in options.items() if name not in ACCESS}
     if isinstance(values.get("parameters"), dict):
         values["parameters"] = {
             name: value if value is wire.UNKNOWN else specs.format_parameter(value)

@@ -25,6 +25,15 @@ def test_what_is_changed_in_place_is_listed() -> None:
     assert re.findall(r"`(\w+)`", sentence) == list(diff.IN_PLACE)
 
 
+def test_options_that_are_no_place_are_listed() -> None:
+    """Those that are compared in place, and those that are not compared."""
+    rows = documents.list_tables(documents.list_sections(TEXT)["Identity"])[1]
+    listed = [re.findall(r"`(\w+)`", row["options"]) for row in rows]
+
+    assert sorted(listed[0]) == sorted(diff.SIZES)
+    assert listed[1] == list(diff.ACCESS)
+
+
 def test_the_labels_of_containers_are_listed() -> None:
     """What a person finds in `docker inspect`."""
     labels = {value for name, value in vars(docker_request).items() if name.endswith("_LABEL")}

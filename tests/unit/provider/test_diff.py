@@ -245,6 +245,50 @@ def test_another_workspace_is_another_place(new: Any) -> None:
     assert any(change.replaces for change in changes.values())
 
 
+NAMESPACE = {"context": "team", "namespace": "train", "claim": "outputs", "queue": "default"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "node_selector",
+        "pending_minutes",
+        "priority_class",
+        "pull_secret",
+        "queue",
+        "repository",
+        "service_account",
+        "shared_memory_gb",
+        "tolerations",
+    ],
+)
+def test_other_nodes_of_the_same_cluster_are_changed_in_place(name: str) -> None:
+    """Whether the option is given, changed or left out; what was trained stays where it is."""
+    path = f'backendOptions["{name}"]'
+    before = {key: value for key, value in NAMESPACE.items() if key != name}
+
+    for old, new, kind in (("a", "b", Kind.UPDATE), (None, "b", Kind.ADD), ("a", None, Kind.DELETE)):
+        options = [before if value is None else {**before, name: value} for value in (old, new)]
+        changes = compare({"backendOptions": options[0]}, {"backendOptions": options[1]})
+        assert changes == {path: Change(kind, replaces=False)}
+
+
+@pytest.mark.parametrize("name", ["context", "aks_id", "namespace", "claim"])
+def test_another_namespace_or_claim_is_another_place(name: str) -> None:
+    """The records, or the outputs, of the run are not there."""
+    changes = compare({"backendOptions": NAMESPACE}, {"backendOptions": {**NAMESPACE, name: "other"}})
+
+    assert [(path, change.replaces) for path, change in changes.items()] == [(f'backendOptions["{name}"]', True)]
+
+
+def test_how_a_cluster_is_reached_is_not_compared() -> None:
+    """Each machine has its login in a place of its own."""
+    given = {**NAMESPACE, "kubeconfig": "/home/me/.kube/config"}
+
+    for old, new in ((given, NAMESPACE), (NAMESPACE, given), (given, {**given, "kubeconfig": "/ci/kubeconfig"})):
+        assert compare({"backendOptions": old}, {"backendOptions": new}) == {}
+
+
 def test_the_parts_of_an_image_are_named_where_it_is_another() -> None:
     """They say why; they decide nothing."""
     old = {"imageParts": {"Dockerfile": "1", "context/a.py": "1"}}

@@ -74,6 +74,7 @@ def test_a_file_and_a_parameter_in_words() -> None:
         ({"backend": "fake"}, "backend docker -> fake"),
         ({"backendOptions": {"data_folder": "/x"}}, "backend option data_folder added"),
         ({"backendOptions": {"compute_name": "large"}}, ""),
+        ({"backendOptions": {"kubeconfig": "/x", "queue": "idle"}}, ""),
         ({"environmentVariables": {"MODE": "slow mode", "TOKEN": Secret("x")}}, 'variable MODE fast -> "slow mode"'),
     ],
 )
