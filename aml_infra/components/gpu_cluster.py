@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from aml_infra import azure_names, vm_sizes
-from aml_infra.components import azure_functions, azure_place, validation, workspace_creation
+from aml_infra.components import azure_functions, azure_place, image_access, validation, workspace_creation
 from aml_infra.components import workspace as workspaces
+from aml_infra.components.compute_target import ComputeArgs
 from aml_infra.components.validation import Machine
 from aml_infra.components.workspace import Workspace
 from aml_infra.components.workspace_args import WorkspaceArgs
@@ -20,6 +21,10 @@ from aml_infra.spec import Demand
 
 if TYPE_CHECKING:
     from pulumi_azure_native import machinelearningservices
+
+    from aml_infra.components.environment import CuratedImage
+    from aml_infra.components.image_access import JobImage
+    from aml_infra.components.training_image import TrainingImage
 
 CLUSTER = "AmlCompute"
 """What the service calls a cluster, among its kinds of compute."""
@@ -52,7 +57,7 @@ _CLUSTER_ID = re.compile(
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class GpuClusterArgs:
+class GpuClusterArgs(ComputeArgs):
     """What the cluster's nodes are, and how many there may be.
 
     Attributes:
@@ -130,6 +135,10 @@ class GpuClusterArgs:
             fix = f"the cluster has at most {self.max_nodes} nodes, one for each worker; raise its max_nodes"
             problems.append(Problem("distribution.workers", f"is {demand.workers}; {fix}"))
         return problems
+
+    def find_image_problems(self, image: JobImage) -> list[Problem]:
+        """Why no node of the workspace can run a job's image."""
+        return image_access.find_workspace_problems(image, self.workspace)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -243,6 +252,17 @@ class GpuCluster(pulumi.ComponentResource):
     def find_demand_problems(self, demand: Demand, machine: Machine) -> list[Problem]:
         """What the cluster cannot give of what a job asks for."""
         return self._args.find_demand_problems(demand, machine)
+
+    def find_image_problems(self, image: JobImage) -> list[Problem]:
+        """Why no node of the workspace can run a job's image."""
+        return image_access.find_workspace_problems(image, self.workspace)
+
+    def find_reference(self, image: TrainingImage | CuratedImage) -> pulumi.Output[str]:
+        """The environment that the workspace has of the image; without one, the image's own reference."""
+        if image.workspace is None or not self.workspace.is_same(image.workspace):
+            return image.ref
+        known = pulumi.Output.all(image.environment_name, image.environment_version)
+        return known.apply(lambda found: f"azureml:{found[0]}:{found[1]}")
 
     def _make(
         self, name: str, args: GpuClusterArgs, workspace: Workspace, cluster_name: pulumi.Output[str]

@@ -6,18 +6,25 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import pulumi
 
 from aml_infra import rules
-from aml_infra.components import validation
+from aml_infra.components import image_access, validation
+from aml_infra.components.compute_target import ComputeArgs
 from aml_infra.components.validation import Machine
 from aml_infra.errors import Problem
 from aml_infra.spec import Demand
 
+if TYPE_CHECKING:
+    from aml_infra.components.environment import CuratedImage
+    from aml_infra.components.image_access import JobImage
+    from aml_infra.components.training_image import TrainingImage
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LocalDockerArgs:
+class LocalDockerArgs(ComputeArgs):
     """How jobs run on this machine's Docker.
 
     Attributes:
@@ -47,6 +54,10 @@ class LocalDockerArgs:
         if daemon is None:
             return problems
         return problems + rules.find_capacity_problems(demand, daemon, "Docker")
+
+    def find_image_problems(self, image: JobImage) -> list[Problem]:
+        """Why Docker here cannot run a job's image."""
+        return image_access.find_docker_problems(image)
 
 
 class LocalDocker(pulumi.ComponentResource):
@@ -82,3 +93,11 @@ class LocalDocker(pulumi.ComponentResource):
     def find_demand_problems(self, demand: Demand, machine: Machine) -> list[Problem]:
         """What Docker here does not have of what a job asks for."""
         return self._args.find_demand_problems(demand, machine)
+
+    def find_image_problems(self, image: JobImage) -> list[Problem]:
+        """Why Docker here cannot run a job's image."""
+        return self._args.find_image_problems(image)
+
+    def find_reference(self, image: TrainingImage | CuratedImage) -> pulumi.Output[str]:
+        """The image's own reference."""
+        return image.ref

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,15 +12,11 @@ import pulumi
 from aml_infra import metric_gate, rules
 from aml_infra import source as sources
 from aml_infra.components import validation
-from aml_infra.components.compute_target import ComputeTarget
+from aml_infra.components.compute_target import ComputeArgs, ComputeTarget
 from aml_infra.components.environment import CuratedImage
-from aml_infra.components.gpu_cluster import GpuCluster, GpuClusterArgs
-from aml_infra.components.local_docker import LocalDockerArgs
 from aml_infra.components.training_image import TrainingImage
 from aml_infra.components.training_image_args import TrainingImageArgs
 from aml_infra.components.validation import Machine
-from aml_infra.components.workspace import Workspace
-from aml_infra.components.workspace_args import WorkspaceArgs
 from aml_infra.errors import Problem
 from aml_infra.spec import Demand, Resources, RunInput, RunOutput
 from aml_infra.training_run import DataInput, DataOutput, Distribution, TrainingRun, TrainingRunArgs
@@ -45,8 +40,6 @@ OUTPUTS = {
     "node_count": "nodeCount",
 }
 """What a job shows of its run: attribute -> output."""
-
-_BY_DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}|azureml:.+|/subscriptions/.+", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -95,7 +88,7 @@ class TrainingJobArgs:
     source: str | os.PathLike[str]
     command: Sequence[pulumi.Input[str]]
     image: TrainingImage | CuratedImage | TrainingImageArgs | str
-    compute: ComputeTarget | LocalDockerArgs | GpuClusterArgs
+    compute: ComputeTarget | ComputeArgs
     parameters: Mapping[str, pulumi.Input[str | float | bool]] = dataclasses.field(default_factory=dict)
     inputs: Mapping[str, DataInput | str | os.PathLike[str]] = dataclasses.field(default_factory=dict)
     outputs: Mapping[str, DataOutput] = dataclasses.field(default_factory=dict)
@@ -134,23 +127,8 @@ class TrainingJobArgs:
         problems += metric_gate.find_problems(self.require_metrics)
         if self.image == "":
             problems.append(Problem("image", "is empty; give a TrainingImage, or the reference of an image"))
-        return problems + self._find_place_problems() + self.compute.find_demand_problems(demand, machine)
-
-    def _find_place_problems(self) -> list[Problem]:
-        """The image must be where the compute target can get it."""
-        image = self.image
-        is_azure = isinstance(self.compute, GpuClusterArgs) or getattr(self.compute, "backend", "") == "azureml"
-        if isinstance(image, str):
-            return _find_reference_problems(image) if is_azure else []
-        if is_azure and image.is_local:
-            fix = "give it a registry, or, if it is a base_image that anybody may pull, a workspace"
-            return [Problem("image", f"is only in this machine's Docker, which no cluster can pull from; {fix}")]
-        if is_azure and isinstance(image, CuratedImage) and not _is_same(self.compute, image.workspace):
-            return [Problem("image", "is an environment of another workspace; look it up in the one of the cluster")]
-        if not image.is_built_by_service or (is_azure and _is_same(self.compute, image.workspace)):
-            return []
-        fix = "run it on a GpuCluster of that workspace, or give the image a registry"
-        return [Problem("image", f"is built by its workspace, so that nothing else can run it; {fix}")]
+        problems += self.compute.find_image_problems(self.image)
+        return problems + self.compute.find_demand_problems(demand, machine)
 
     def _read_demand(self) -> tuple[Demand, list[Problem]]:
         """What the job needs of its compute target, as far as it is known, and what is wrong with its inputs."""
@@ -276,12 +254,12 @@ def build_run_args(args: TrainingJobArgs) -> TrainingRunArgs:
     """The arguments of the run that the job makes; what the user left out is left to the plugin."""
     image = args.image
     compute = args.compute
-    if isinstance(image, TrainingImageArgs) or isinstance(compute, (LocalDockerArgs, GpuClusterArgs)):
+    if isinstance(image, TrainingImageArgs) or isinstance(compute, ComputeArgs):
         raise TypeError("args stand for an image or a compute target; make the component first")
     return TrainingRunArgs(
         source=args.source,
         command=list(args.command),
-        image=image if isinstance(image, str) else _find_reference(image, compute),
+        image=image if isinstance(image, str) else compute.find_reference(image),
         image_identity=None if isinstance(image, str) else image.identity,
         backend=compute.backend,
         backend_options=compute.backend_options or None,
@@ -309,39 +287,16 @@ def build_run_args(args: TrainingJobArgs) -> TrainingRunArgs:
     )
 
 
-def _find_reference(image: TrainingImage | CuratedImage, compute: ComputeTarget) -> pulumi.Output[str]:
-    """What the compute target finds the image by: where its workspace has an environment of it, by that."""
-    if isinstance(compute, GpuCluster) and image.workspace is not None and compute.workspace.is_same(image.workspace):
-        known = pulumi.Output.all(image.environment_name, image.environment_version)
-        return known.apply(lambda found: f"azureml:{found[0]}:{found[1]}")
-    return image.ref
-
-
-def _is_same(
-    compute: ComputeTarget | LocalDockerArgs | GpuClusterArgs, other: Workspace | WorkspaceArgs | None
-) -> bool:
-    """Whether the cluster can be in the workspace ``other``, for which args may stand that are not told apart."""
-    own = compute.workspace if isinstance(compute, (GpuCluster, GpuClusterArgs)) else None
-    return not isinstance(own, Workspace) or not isinstance(other, Workspace) or own.is_same(other)
-
-
 def _list_dependencies(args: TrainingJobArgs) -> list[pulumi.Resource]:
     """What the run waits for that none of its inputs is made of."""
-    return [] if isinstance(args.compute, (LocalDockerArgs, GpuClusterArgs)) else list(args.compute.dependencies)
-
-
-def _find_reference_problems(image: str) -> list[Problem]:
-    if not image or _BY_DIGEST.fullmatch(image):
-        return []
-    fix = "give it by its digest, as in 'server/name@sha256:...', as a TrainingImage, or as 'azureml:name:version'"
-    return [Problem("image", f"is {image!r}, and what that is only its registry could say; {fix}")]
+    return [] if isinstance(args.compute, ComputeArgs) else list(args.compute.dependencies)
 
 
 def _find_stand_ins(args: TrainingJobArgs) -> list[Problem]:
     problems = []
     if isinstance(args.image, TrainingImageArgs):
         problems.append(Problem("image", "is a TrainingImageArgs; make a TrainingImage of it, and pass that"))
-    if isinstance(args.compute, (LocalDockerArgs, GpuClusterArgs)):
+    if isinstance(args.compute, ComputeArgs):
         given = type(args.compute).__name__
         problems.append(Problem("compute", f"is a {given}; make a {given.removesuffix('Args')} of it, and pass that"))
     return problems
