@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from aml_infra.components.compute_target import ComputeTarget
     from aml_infra.components.container_registry import ContainerRegistry
     from aml_infra.components.gpu_cluster import GpuCluster, GpuClusterArgs
+    from aml_infra.components.kubernetes_cluster import KubernetesCluster
+    from aml_infra.components.kubernetes_cluster_args import KubernetesClusterArgs, Toleration
     from aml_infra.components.local_docker import LocalDocker, LocalDockerArgs
     from aml_infra.components.registry import Registry, RegistryArgs
     from aml_infra.components.role_assignments import Principal
@@ -38,6 +40,8 @@ __all__ = [
     "GpuCluster",
     "GpuClusterArgs",
     "InvalidInput",
+    "KubernetesCluster",
+    "KubernetesClusterArgs",
     "LocalDocker",
     "LocalDockerArgs",
     "OutboundRule",
@@ -45,6 +49,7 @@ __all__ = [
     "Problem",
     "Registry",
     "RegistryArgs",
+    "Toleration",
     "TrainingImage",
     "TrainingImageArgs",
     "TrainingJob",
@@ -67,6 +72,8 @@ _MODULES = {
     "GpuCluster": "aml_infra.components.gpu_cluster",
     "GpuClusterArgs": "aml_infra.components.gpu_cluster",
     "InvalidInput": "aml_infra.errors",
+    "KubernetesCluster": "aml_infra.components.kubernetes_cluster",
+    "KubernetesClusterArgs": "aml_infra.components.kubernetes_cluster_args",
     "LocalDocker": "aml_infra.components.local_docker",
     "LocalDockerArgs": "aml_infra.components.local_docker",
     "OutboundRule": "aml_infra.components.workspace_args",
@@ -74,6 +81,7 @@ _MODULES = {
     "Problem": "aml_infra.errors",
     "Registry": "aml_infra.components.registry",
     "RegistryArgs": "aml_infra.components.registry",
+    "Toleration": "aml_infra.components.kubernetes_cluster_args",
     "TrainingImage": "aml_infra.components.training_image",
     "TrainingImageArgs": "aml_infra.components.training_image_args",
     "TrainingJob": "aml_infra.components.training_job",

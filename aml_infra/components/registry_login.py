@@ -94,14 +94,20 @@ def open_environment(login: Login) -> Iterator[dict[str, str]]:
 
 def build_docker_config(own: Mapping[str, object], login: Login) -> dict[str, object]:
     """The content of Docker's ``config.json`` ``own``, with ``login`` in place of what it has for the same host."""
-    key = DOCKER_HUB if login.host in ("docker.io", "index.docker.io") else login.host
-    token = base64.b64encode(f"{login.username}:{login.password}".encode()).decode()
+    auths = build_auths(login)
     # An empty helper makes Docker read this one host's login from the file, whatever keeps the user's others.
     return {
         **own,
-        "auths": {**_read_object(own, "auths"), key: {"auth": token}},
-        "credHelpers": {**_read_object(own, "credHelpers"), key: ""},
+        "auths": {**_read_object(own, "auths"), **auths},
+        "credHelpers": {**_read_object(own, "credHelpers"), **dict.fromkeys(auths, "")},
     }
+
+
+def build_auths(login: Login) -> dict[str, object]:
+    """``login`` as Docker's ``config.json`` has it under ``auths``."""
+    key = DOCKER_HUB if login.host in ("docker.io", "index.docker.io") else login.host
+    token = base64.b64encode(f"{login.username}:{login.password}".encode()).decode()
+    return {key: {"auth": token}}
 
 
 def _read_object(config: Mapping[str, object], name: str) -> dict[str, object]:

@@ -8,6 +8,20 @@ from pulumi.runtime import settings
 
 from tests.unit.components.engine import BASE_DIGEST, Engine
 
+KUBECONFIG = """\
+apiVersion: v1
+kind: Config
+current-context: team
+contexts:
+  - {name: team, context: {cluster: large, user: me}}
+  - {name: idle, context: {cluster: small, user: me, namespace: other}}
+clusters:
+  - {name: large, cluster: {server: "https://large.example.com"}}
+  - {name: small, cluster: {server: "https://small.example.com"}}
+users:
+  - {name: me, user: {token: sesame}}
+"""
+
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch, buildx: pathlib.Path) -> Engine:
@@ -51,3 +65,13 @@ def source_folder(tmp_path: pathlib.Path) -> pathlib.Path:
     folder.mkdir()
     (folder / "train.py").write_text("print(1)\n")
     return folder
+
+
+@pytest.fixture
+def kubeconfig(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """A kubeconfig with two contexts, which kubectl would take."""
+    path = tmp_path / "kubeconfig"
+    path.write_text(KUBECONFIG)
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    return path

@@ -25,6 +25,7 @@ GET_COMPUTE = "azure-native:machinelearningservices:getCompute"
 GET_ENVIRONMENT = "azure-native:machinelearningservices:getEnvironmentContainer"
 GET_ENVIRONMENT_VERSION = "azure-native:machinelearningservices:getEnvironmentVersion"
 GET_REGISTRY_IMAGE = "docker:index/getRegistryImage:getRegistryImage"
+KUBERNETES_PROVIDER = "pulumi:providers:kubernetes"
 GET_WORKSPACE = "azure-native:machinelearningservices:getWorkspace"
 RUN = "aml-infra:index:TrainingRun"
 SOFT_DELETION = "aml-infra:index:SoftDeletion"
@@ -104,7 +105,7 @@ class Engine(pulumi.runtime.Mocks):
         self.resources.append(args)
         if args.typ == DOCKER_IMAGE:
             return BUILT_DIGEST, {**args.inputs, "digest": BUILT_DIGEST, "ref": args.inputs["tags"][0]}
-        if args.typ in (AZURE_PROVIDER, DOCKER_PROVIDER):
+        if args.typ in (AZURE_PROVIDER, DOCKER_PROVIDER, KUBERNETES_PROVIDER):
             return args.name, args.inputs
         if args.typ == RUN:
             return f"{args.name}-0123", {
@@ -115,6 +116,9 @@ class Engine(pulumi.runtime.Mocks):
             }
         if args.typ == SOFT_DELETION:
             return args.inputs["resourceId"], {**args.inputs, "mode": "default"}
+        if args.typ.startswith("kubernetes:"):
+            metadata = args.inputs["metadata"]
+            return "/".join(filter(None, (metadata.get("namespace"), metadata["name"]))), args.inputs
         if args.typ.startswith("azure-native:"):
             return azure_resources.create(args.typ, args.inputs)
         if args.typ.startswith("aml-infra:index:"):

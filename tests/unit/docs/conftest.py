@@ -9,11 +9,11 @@ import pytest
 from pulumi.runtime import settings as pulumi_settings
 
 from tests.unit.components.azure_resources import EXISTING_WORKSPACE, SUBSCRIPTION
-from tests.unit.components.conftest import buildx
+from tests.unit.components.conftest import buildx, kubeconfig
 from tests.unit.components.engine import BASE_DIGEST, RUN, Engine
 from tests.unit.stacks.conftest import sections, secure_values, settings, stacks_folder
 
-__all__ = ["buildx", "engine", "project", "sections", "secure_values", "settings", "stacks_folder"]
+__all__ = ["buildx", "engine", "kubeconfig", "project", "sections", "secure_values", "settings", "stacks_folder"]
 
 FILES = {
     "Dockerfile": "FROM debian:bookworm-slim\n",
@@ -50,8 +50,8 @@ class FinishedEngine(Engine):
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch, buildx: pathlib.Path) -> Engine:
-    """A fresh engine, with buildx installed and the stack's configuration set."""
+def engine(monkeypatch: pytest.MonkeyPatch, buildx: pathlib.Path, kubeconfig: pathlib.Path) -> Engine:
+    """A fresh engine, with buildx installed, a kubeconfig, and the stack's configuration set."""
     cluster = {"computeType": "AmlCompute", "provisioningState": "Succeeded", "properties": NODES}
     engine = FinishedEngine(
         images={"debian:bookworm-slim": BASE_DIGEST},

@@ -16,6 +16,7 @@ GUIDES = [
     "docs/azure.md",
     "docs/backends.md",
     "docs/design.md",
+    "docs/kubernetes.md",
     "docs/pipelines.md",
     "docs/reference.md",
     "docs/security.md",

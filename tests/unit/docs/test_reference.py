@@ -98,7 +98,10 @@ def test_every_argument_of_a_function_is_in_its_table(name: str) -> None:
         assert documents.unquote(rows[argument]["type"]) == write_type(str(parameter.annotation))
 
 
-@pytest.mark.parametrize("name", ["GpuCluster", "Registry", "TrainingImage", "TrainingJob", "TrainingRun", "Workspace"])
+@pytest.mark.parametrize(
+    "name",
+    ["GpuCluster", "KubernetesCluster", "Registry", "TrainingImage", "TrainingJob", "TrainingRun", "Workspace"],
+)
 def test_every_output_is_in_its_table(name: str) -> None:
     """With its type."""
     rows = documents.read_table(find_section(name), "output")
