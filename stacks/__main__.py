@@ -9,15 +9,12 @@ import aml_infra
 
 config = settings.load()
 
-if config.azure is None:
-    image = aml_infra.TrainingImage("fastai", config.image)
-    compute: aml_infra.ComputeTarget = aml_infra.LocalDocker("docker", config.compute)
-else:
+if config.azure is not None:
     workspace = config.azure.open_workspace("training")
     registry = config.azure.open_registry("training", workspace)
     image = aml_infra.TrainingImage("fastai", dataclasses.replace(config.image, workspace=workspace, registry=registry))
     cluster = aml_infra.GpuCluster("gpu-cluster", dataclasses.replace(config.azure.cluster, workspace=workspace))
-    compute = cluster
+    compute: aml_infra.ComputeTarget = cluster
 
     pulumi.export("workspaceName", workspace.workspace_name)
     pulumi.export("studioUrl", workspace.studio_url)
@@ -25,6 +22,16 @@ else:
     pulumi.export("environmentId", image.environment_id)
     pulumi.export("clusterName", cluster.cluster_name)
     pulumi.export("currentNodeCount", cluster.current_node_count)
+elif config.kubernetes is not None:
+    image = aml_infra.TrainingImage("fastai", config.image)
+    kubernetes = aml_infra.KubernetesCluster("training", config.kubernetes)
+    compute = kubernetes
+
+    pulumi.export("namespace", kubernetes.namespace)
+    pulumi.export("outputsClaim", kubernetes.outputs_claim)
+else:
+    image = aml_infra.TrainingImage("fastai", config.image)
+    compute = aml_infra.LocalDocker("docker", config.compute)
 
 pulumi.export("imageRef", image.ref)
 

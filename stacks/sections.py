@@ -89,6 +89,42 @@ class ClusterSection(Section):
     tags: dict[str, str] | None = None
 
 
+class TolerationSection(Section):
+    """One of ``kubernetes.tolerations``: see ``Toleration``."""
+
+    key: str = ""
+    operator: str | None = None
+    value: str = ""
+    effect: str | None = None
+    seconds: int | None = None
+
+
+class KubernetesSection(Section):
+    """``kubernetes``: see ``KubernetesClusterArgs``; its registry is that of ``image``."""
+
+    kubeconfig: str | None = None
+    context: str | None = None
+    namespace: str | None = None
+    create_namespace: bool = True
+    gpu_quota: int | None = None
+    cpu_quota: float | None = None
+    memory_quota_gb: float | None = None
+    default_cpus: float = 0.5
+    default_memory_gb: float = 1
+    outputs_claim: str | None = None
+    storage_class: str | None = None
+    storage_gb: float = 100
+    shared_storage: bool = True
+    queue: str | None = None
+    node_selector: dict[str, str] = {}
+    tolerations: list[TolerationSection] = []
+    priority_class: str | None = None
+    shared_memory_gb: float = 2
+    egress_cidrs: list[str] | None = None
+    device_plugin: bool = False
+    pending_minutes: float = 30
+
+
 class ExternalRegistrySection(Section):
     """``image.registry``: see ``Registry.external``."""
 
@@ -194,16 +230,19 @@ SECTIONS: dict[str, type[Section]] = {
     "workspace": WorkspaceSection,
     "registry": RegistrySection,
     "cluster": ClusterSection,
+    "kubernetes": KubernetesSection,
     "image": ImageSection,
     "compute": ComputeSection,
     "train": TrainSection,
 }
-"""All settings: ``workspace``, ``registry`` and ``cluster`` are for Azure, ``compute`` for Docker on this machine."""
+"""All settings: ``workspace``, ``registry`` and ``cluster`` are for Azure, ``kubernetes`` for a cluster that exists,
+``compute`` for Docker on this machine."""
 
 SUBSECTIONS: dict[str, type[Section]] = {
     "contributors": PrincipalSection,
     "outbound_rules": OutboundRuleSection,
     "pushers": PrincipalSection,
+    "tolerations": TolerationSection,
     "registry": ExternalRegistrySection,
     "inputs": InputSection,
     "outputs": OutputSection,

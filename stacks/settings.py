@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Collection, Mapping
 
 import azure_settings
@@ -15,6 +16,9 @@ from sections import Reported
 import aml_infra
 from aml_infra import spec
 
+CLUSTERS = ("workspace", "kubernetes")
+"""Settings that make a stack one that trains elsewhere, and that may have no training."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
@@ -22,14 +26,16 @@ class Config:
 
     Attributes:
         image: the image.
-        compute: Docker on this machine; of no use with ``azure``.
-        azure: the workspace, and what is in it; None where the stack trains on this machine.
+        compute: Docker on this machine; of no use with ``azure`` or ``kubernetes``.
+        azure: the workspace, and what is in it; None where the stack trains elsewhere.
+        kubernetes: the Kubernetes cluster; likewise.
         train: the training; None where there is none.
     """
 
     image: aml_infra.TrainingImageArgs
     compute: aml_infra.LocalDockerArgs
     azure: azure_settings.Azure | None
+    kubernetes: aml_infra.KubernetesClusterArgs | None
     train: aml_infra.TrainingJobArgs | None
 
 
@@ -71,7 +77,7 @@ def build_config(
         return sections.read_section(model, name, own, namespace, hidden, problems)
 
     image, compute = read(sections.ImageSection, "image"), read(sections.ComputeSection, "compute")
-    train = read(sections.TrainSection, "train") if "train" in own or "workspace" not in own else None
+    train = read(sections.TrainSection, "train") if "train" in own or not own.keys() & CLUSTERS else None
     azure = None
     if "workspace" in own:
         azure = azure_settings.build(
@@ -82,34 +88,43 @@ def build_config(
         )
     image_args, compute_args = build_image_args(image.section, azure), build_compute_args(compute.section)
     args: dict[str, aml_infra.Args] = {"image": Reported(image_args, image.reported)}
-    if azure is None:
-        args["compute"] = Reported(compute_args, compute.reported)
-    else:
+    kubernetes_args = None
+    target: aml_infra.LocalDockerArgs | aml_infra.GpuClusterArgs | aml_infra.KubernetesClusterArgs = compute_args
+    if "kubernetes" in own:
+        kubernetes = read(sections.KubernetesSection, "kubernetes")
+        kubernetes_args = target = build_kubernetes_args(kubernetes.section, image.section.registry)
+        # The registry is the image's setting, and is validated with it.
+        args["kubernetes"] = Reported(dataclasses.replace(kubernetes_args, registry=None), kubernetes.reported)
+    if azure is not None:
         args |= azure.args
         clashes += azure.problems
+        target = azure.cluster
+    elif kubernetes_args is None:
+        args["compute"] = Reported(compute_args, compute.reported)
     problems += [dataclasses.replace(problem, path=f"{namespace}:{problem.path}") for problem in clashes]
     train_args = None
     if train is not None:
         problems += [problem.under(f"{namespace}:train") for problem in _find_doubled_variables(train.section)]
-        train_args = build_train_args(train.section, image_args, compute_args if azure is None else azure.cluster)
+        train_args = build_train_args(train.section, image_args, target)
         args["train"] = Reported(train_args, train.reported, _name_secret_variables(train.section))
     aml_infra.validate({f"{namespace}:{name}": each for name, each in args.items()}, found=problems)
-    return Config(image=image_args, compute=compute_args, azure=azure, train=train_args)
+    return Config(image=image_args, compute=compute_args, azure=azure, kubernetes=kubernetes_args, train=train_args)
 
 
 def _find_clashes(own: Collection[str]) -> list[aml_infra.Problem]:
     """Settings that are of no use beside, or without, others."""
-    if "workspace" in own:
-        if "compute" not in own:
-            return []
-        return [
-            aml_infra.Problem("compute", "is Docker on this machine, and there is a workspace; leave one of them out")
-        ]
-    return [
-        aml_infra.Problem(name, "is of no use without a workspace; leave it out, or add a workspace")
-        for name in ("registry", "cluster")
-        if name in own
-    ]
+    problems = []
+    there = [f"a {name}" if name == "workspace" else "a Kubernetes cluster" for name in CLUSTERS if name in own]
+    if "compute" in own and there:
+        text = f"is Docker on this machine, and there is {there[0]}; leave one of them out"
+        problems.append(aml_infra.Problem("compute", text))
+    if len(there) == len(CLUSTERS):
+        text = "is another place than the workspace's cluster; leave one of them out"
+        problems.append(aml_infra.Problem("kubernetes", text))
+    if "workspace" not in own:
+        text = "is of no use without a workspace; leave it out, or add a workspace"
+        problems += [aml_infra.Problem(name, text) for name in ("registry", "cluster") if name in own]
+    return problems
 
 
 def _find_misplaced_secrets(
@@ -180,10 +195,22 @@ def build_compute_args(section: sections.ComputeSection) -> aml_infra.LocalDocke
     return aml_infra.LocalDockerArgs(data_folder=paths.locate(section.data_folder))
 
 
+def build_kubernetes_args(
+    section: sections.KubernetesSection, login: sections.ExternalRegistrySection | None
+) -> aml_infra.KubernetesClusterArgs:
+    """The section as arguments; ``login`` is the image's own registry, if it has one."""
+    values = dict(section)
+    if section.kubeconfig is not None:
+        values["kubeconfig"] = paths.locate(os.path.expanduser(section.kubeconfig))
+    values["tolerations"] = [aml_infra.Toleration(**dict(each)) for each in section.tolerations]
+    registry = None if login is None else aml_infra.Registry.external(**dict(login))
+    return aml_infra.KubernetesClusterArgs(**values, registry=registry)
+
+
 def build_train_args(
     section: sections.TrainSection,
     image: aml_infra.TrainingImageArgs,
-    compute: aml_infra.LocalDockerArgs | aml_infra.GpuClusterArgs,
+    compute: aml_infra.LocalDockerArgs | aml_infra.GpuClusterArgs | aml_infra.KubernetesClusterArgs,
 ) -> aml_infra.TrainingJobArgs:
     """The section as arguments; ``image`` and ``compute`` stand in until they are made."""
     values = {**dict(section), "source": paths.locate(section.source) or ""}

@@ -63,9 +63,13 @@ def test_the_files_of_the_programs_are_listed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("index", "names"),
-    [(0, ["compute", "image", "train"]), (1, ["cluster", "image", "registry", "workspace"])],
-    ids=["local", "azure"],
+    ("index", "names", "secure"),
+    [
+        (0, ["compute", "image", "train"], {"aml-infra:train"}),
+        (1, ["cluster", "image", "registry", "workspace"], set()),
+        (2, ["image", "kubernetes", "train"], {"aml-infra:image"}),
+    ],
+    ids=["local", "azure", "kubernetes"],
 )
 def test_the_settings_in_the_reference_can_be_read(
     engine: Engine,
@@ -74,13 +78,14 @@ def test_the_settings_in_the_reference_can_be_read(
     monkeypatch: pytest.MonkeyPatch,
     index: int,
     names: list[str],
+    secure: set[str],
 ) -> None:
-    """As the configuration of a stack on this machine, and of one on Azure."""
+    """As the configuration of a stack on this machine, of one on Azure, and of one on Kubernetes."""
     block = documents.list_blocks(documents.read("docs/reference.md"), "yaml")[index]
     values = {key: json.dumps(section) for key, section in yaml.safe_load(block.text)["config"].items()}
     monkeypatch.setattr(settings.paths, "PROJECT_FOLDER", project)
 
-    engine.run(lambda: settings.build_config("aml-infra", values, {"aml-infra:train"} & set(values)))
+    engine.run(lambda: settings.build_config("aml-infra", values, secure))
 
     assert sorted(values) == [f"aml-infra:{name}" for name in names]
 

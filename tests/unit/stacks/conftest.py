@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.components.conftest import buildx, engine
+from tests.unit.components.conftest import buildx, engine, kubeconfig
 
-__all__ = ["buildx", "engine", "sections", "secure_values", "settings", "stacks_folder"]
+__all__ = ["buildx", "engine", "kubeconfig", "sections", "secure_values", "settings", "stacks_folder"]
 
 
 @pytest.fixture(scope="session")

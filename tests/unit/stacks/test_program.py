@@ -17,6 +17,8 @@ from tests.unit.components.engine import Engine
 
 EXPORTS = ["attempt", "fingerprint", "imageRef", "metrics", "outputsPath", "portalUrl", "runId", "status"]
 
+ACCOUNT = {"server": "ghcr.io/team", "username": "me", "password": "sesame"}
+
 SECRETS_READER = (
     "authorization:RoleAssignment training-compute-identity-workspace-"
     "azure-machine-learning-workspace-connection-secrets-reader"
@@ -25,8 +27,11 @@ SECRETS_READER = (
 
 def run_program(engine: Engine, folder: pathlib.Path, stack: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Runs the program on a stack's configuration; returns what it exports."""
-    text = (folder / "config" / f"Pulumi.{stack}.yaml").read_text()
-    return run_config(engine, folder, yaml.safe_load(text)["config"], monkeypatch)
+    config = yaml.safe_load((folder / "config" / f"Pulumi.{stack}.yaml").read_text())["config"]
+    if stack == "kubernetes":
+        # What the file says to set first.
+        config["aml-infra:image"]["registry"] = ACCOUNT
+    return run_config(engine, folder, config, monkeypatch)
 
 
 def run_config(
@@ -120,9 +125,9 @@ AZURE_EXPORTS = [
 
 
 def list_resources(engine: Engine) -> set[str]:
-    """Type and name of each resource; types of ours and of Azure's without what they have in common."""
+    """Type and name of each resource; types of ours, of Azure's and of Kubernetes' without what they have in common."""
     return {
-        f"{re.sub('^(aml-infra:index|azure-native):', '', resource.typ)} {resource.name}"
+        f"{re.sub('^(aml-infra:index|azure-native|kubernetes):', '', resource.typ)} {resource.name}"
         for resource in engine.resources
     }
 
@@ -166,7 +171,7 @@ def test_a_workspace_that_exists_is_attached_to(
         "aml-infra:workspace": {"config_file": str(tmp_path / "config.json")},
         "aml-infra:image": {
             "dockerfile": "examples/fastai-example/Dockerfile",
-            "registry": {"server": "ghcr.io/team", "username": "me", "password": "sesame"},
+            "registry": ACCOUNT,
         },
     }
 
@@ -186,7 +191,34 @@ def test_a_workspace_that_exists_is_attached_to(
     }
 
 
-@pytest.mark.parametrize("stack", ["local", "azure-dev", "azure-prod"])
+def test_stack_kubernetes_makes_a_namespace_and_what_is_in_it(
+    engine: Engine, stacks_folder: pathlib.Path, kubeconfig: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Types and names are a contract; the job is in the namespace, in the image that was pushed."""
+    exports = run_program(engine, stacks_folder, "kubernetes", monkeypatch)
+
+    assert list_resources(engine) == {
+        "KubernetesCluster training",
+        "TrainingImage fastai",
+        "TrainingJob train",
+        "TrainingRun train",
+        "core/v1:LimitRange training-limits",
+        "core/v1:Namespace training-namespace",
+        "core/v1:PersistentVolumeClaim training-outputs",
+        "core/v1:Secret training-registry",
+        "core/v1:ServiceAccount training-service-account",
+        "docker-build:index:Image fastai",
+        "networking.k8s.io/v1:NetworkPolicy training-network-policy",
+        "pulumi:providers:kubernetes training-provider",
+    }
+    assert sorted(exports) == sorted([*EXPORTS, "namespace", "outputsClaim"])
+    inputs = engine.find("aml-infra:index:TrainingRun").inputs
+    assert (inputs["backend"], inputs["backendOptions"]["namespace"]) == ("kubernetes", "training")
+    assert inputs["image"].startswith("ghcr.io/team/fastai@sha256:")
+
+
+@pytest.mark.usefixtures("kubeconfig")
+@pytest.mark.parametrize("stack", ["local", "azure-dev", "azure-prod", "kubernetes"])
 def test_the_configuration_in_the_repository_names_what_exists(
     engine: Engine, stacks_folder: pathlib.Path, settings: types.ModuleType, monkeypatch: pytest.MonkeyPatch, stack: str
 ) -> None:
