@@ -118,6 +118,7 @@ class KubernetesSection(Section):
     queue: str | None = None
     node_selector: dict[str, str] = {}
     tolerations: list[TolerationSection] = []
+    autoscaling: bool = False
     priority_class: str | None = None
     shared_memory_gb: float = 2
     egress_cidrs: list[str] | None = None

@@ -100,6 +100,7 @@ class KubernetesCluster(pulumi.ComponentResource):
             "tolerations": json.dumps([each.describe() for each in args.tolerations], sort_keys=True)
             if args.tolerations
             else None,
+            "autoscaling": "true" if args.autoscaling else None,
             "priority_class": args.priority_class,
             "shared_memory_gb": f"{args.shared_memory_gb:.10g}",
             "pending_minutes": f"{args.pending_minutes:.10g}",

@@ -116,6 +116,8 @@ class KubernetesClusterArgs(ComputeArgs):
         queue: Kueue's LocalQueue that runs wait in; by default there is none.
         node_selector: labels of the nodes that runs are on.
         tolerations: taints of nodes that runs tolerate.
+        autoscaling: True: nodes are made when they are needed, so that those of today are no limit to what a job may
+            ask for.
         priority_class: of the pods of runs; by default the cluster's own.
         shared_memory_gb: size of ``/dev/shm`` in each pod, in GB, which counts as memory of the run.
         egress_cidrs: addresses that runs may reach besides DNS and one another, as in ``["10.0.0.0/8"]``; by default
@@ -141,6 +143,7 @@ class KubernetesClusterArgs(ComputeArgs):
     queue: str | None = None
     node_selector: Mapping[str, str] = dataclasses.field(default_factory=dict)
     tolerations: Sequence[Toleration] = ()
+    autoscaling: bool = False
     priority_class: str | None = None
     shared_memory_gb: float = 2
     egress_cidrs: Sequence[str] | None = None

@@ -27,6 +27,7 @@ NEW_RUN = (
 """Inputs that make another run, or the same run in another place."""
 
 SIZES = (
+    "autoscaling",
     "compute_name",
     "node_selector",
     "pending_minutes",

@@ -123,6 +123,7 @@ def test_every_argument_has_its_place(engine: Engine, kubeconfig: pathlib.Path) 
         queue="vision",
         node_selector={"pool": "a100", "accelerator": "nvidia"},
         tolerations=[Toleration(key="sku", value="gpu", effect="NoExecute", seconds=60)],
+        autoscaling=True,
         priority_class="low",
         shared_memory_gb=16.5,
         egress_cidrs=["10.0.0.0/8"],
@@ -170,6 +171,7 @@ def test_every_argument_has_its_place(engine: Engine, kubeconfig: pathlib.Path) 
         "tolerations": (
             '[{"effect": "NoExecute", "key": "sku", "operator": "Equal", "tolerationSeconds": 60, "value": "gpu"}]'
         ),
+        "autoscaling": "true",
         "priority_class": "low",
         "shared_memory_gb": "16.5",
         "pending_minutes": "5",

@@ -47,6 +47,7 @@ def test_each_argument_can_be_good() -> None:
         "queue": "vision",
         "node_selector": {"nvidia.com/gpu.product": "A100", "pool": ""},
         "tolerations": [Toleration(key="sku", value="gpu", effect="NoSchedule"), Toleration()],
+        "autoscaling": True,
         "priority_class": "low",
         "shared_memory_gb": 16,
         "egress_cidrs": ["10.0.0.0/8", "fd00::/8", "192.0.2.1"],

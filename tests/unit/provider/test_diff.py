@@ -251,6 +251,7 @@ NAMESPACE = {"context": "team", "namespace": "train", "claim": "outputs", "queue
 @pytest.mark.parametrize(
     "name",
     [
+        "autoscaling",
         "node_selector",
         "pending_minutes",
         "priority_class",
