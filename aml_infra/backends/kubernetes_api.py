@@ -325,12 +325,14 @@ def open_api(options: Mapping[str, str]) -> KubernetesApi:
     from kubernetes.config.config_exception import ConfigException
 
     configuration = Configuration()
-    path = options.get("kubeconfig") or find_kubeconfig()
+    given = options.get("kubeconfig") or ""
+    # The state may be of another machine, where it was another path.
+    path = given if given and os.path.exists(given) else find_kubeconfig() or given
     namespace = options.get("namespace") or "default"
-    if path is None and "KUBERNETES_SERVICE_HOST" in os.environ:
+    if not path and "KUBERNETES_SERVICE_HOST" in os.environ:
         config.load_incluster_config(client_configuration=configuration)
         return KubernetesApi(configuration, namespace, "the cluster that this runs in")
-    if path is None:
+    if not path:
         fix = "set KUBECONFIG, or give the path of one, as `kubectl config view` shows it"
         raise InvalidInput([Problem("compute.kubeconfig", f"is not given, and there is no ~/.kube/config; {fix}")])
     try:

@@ -205,7 +205,8 @@ class _News:
         """Tells what is new; gives why the attempt has failed, if it waits for too long."""
         now = time.monotonic()
         taken = [pod for pod in seen.pods.values() if kubernetes_state.read_start(pod) is not None]
-        if taken:
+        if taken or (seen.job is not None and seen.job["spec"].get("suspend")):
+            # How long it takes in a queue is for the queue to say.
             self._waits_since = now
         new = {str(pod["metadata"]["uid"]) for pod in taken} - self._pods
         if new:
