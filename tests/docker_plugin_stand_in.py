@@ -8,10 +8,6 @@ Anything else that it is asked for is an error.
 from __future__ import annotations
 
 import json
-import signal
-import sys
-import threading
-from concurrent import futures
 from typing import Any
 
 import grpc
@@ -20,10 +16,10 @@ from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from tests.local_registry import ACCEPT
+from tests.plugin_stand_ins import process, protocol
 
 TOKEN = "docker:index/getRegistryImage:getRegistryImage"  # noqa: S105 - a name of Pulumi's
 CONFIGURATION = {"disableDockerDaemonCheck", "registryAuth", "host", "version"}
-_SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"  # noqa: S105 - Pulumi's mark of wrapped values
 
 
 class StandIn(provider_pb2_grpc.ResourceProviderServicer):
@@ -47,7 +43,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
 
     def Configure(self, request: Any, context: Any) -> provider_pb2.ConfigureResponse:
-        given = _reveal(json_format.MessageToDict(request.args))
+        given = protocol.decode(request.args)
         if given.get("disableDockerDaemonCheck") not in (True, "true"):
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the real plugin would ask the Docker daemon")
         accounts = given.get("registryAuth", "[]")
@@ -87,26 +83,9 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         return answer.headers["Docker-Content-Digest"]
 
 
-def _reveal(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    if _SECRET_SIGNATURE in value:
-        return _reveal(value["value"])
-    return {key: _reveal(one) for key, one in value.items()}
-
-
 def main() -> None:
-    """Serves until the engine ends us, and says the port on standard output, as every plugin does."""
-    server = grpc.server(futures.ThreadPoolExecutor())
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(StandIn(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    sys.stdout.write(f"{port}\n")
-    sys.stdout.flush()
-    ended = threading.Event()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda *_: ended.set())
-    ended.wait()
+    """Serves until the engine ends it."""
+    process.serve(lambda _: StandIn())
 
 
 if __name__ == "__main__":

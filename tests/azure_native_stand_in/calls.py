@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import grpc
 from pulumi.runtime.proto import provider_pb2
 
 from aml_infra.provider import wire
 from tests.azure_native_stand_in import servicer
 from tests.azure_native_stand_in.exchanges import Conversation, Exchange, FixedCredential, open_manager
+from tests.plugin_stand_ins.calls import Context
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/g"
@@ -63,25 +63,6 @@ COMPUTE_INPUTS: Mapping[str, Any] = {
 }
 
 
-class Aborted(Exception):
-    """What a call is ended with."""
-
-
-class Context:
-    """The call's side of the transport."""
-
-    def __init__(self) -> None:
-        self.trailers: dict[str, bytes] = {}
-
-    def set_trailing_metadata(self, metadata: Any) -> None:
-        """Keeps the trailers."""
-        self.trailers = dict(metadata)
-
-    def abort(self, code: grpc.StatusCode, text: str) -> None:
-        """Ends the call."""
-        raise Aborted(text)
-
-
 def urn(token: str) -> str:
     """The address of a resource named ``one``."""
     return f"urn:pulumi:test::project::aml-infra:index:Workspace${token}::one"
@@ -114,12 +95,6 @@ def diff(token: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> provider
     plugin, _, _ = open_plugin()
     request = provider_pb2.DiffRequest(urn=urn(token), old_inputs=wire.encode(old), news=wire.encode(new))
     return plugin.Diff(request, Context())
-
-
-def describe(response: provider_pb2.DiffResponse) -> dict[str, str]:
-    """The kinds of the changes, by path."""
-    kinds = provider_pb2.PropertyDiff.Kind
-    return {path: kinds.Name(each.kind) for path, each in response.detailedDiff.items()}
 
 
 def create(plugin: servicer.StandIn, token: str, inputs: Mapping[str, Any], context: Any = None) -> Any:

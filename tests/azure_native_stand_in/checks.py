@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from aml_infra.provider.wire import UNKNOWN, has_unknown
+from aml_infra.provider.wire import has_unknown
 from tests.azure import shapes
 from tests.azure_native_stand_in import wire_form
 from tests.azure_native_stand_in.resource_types import ResourceType
+from tests.plugin_stand_ins import unknowns
 
 RANDOMLY_NAMED = "__createBeforeDelete"
 """Where it is set, the name is ours: then a replacement need not delete first."""
@@ -65,7 +66,7 @@ def is_unchanged(kind: ResourceType, inputs: Mapping[str, Any], old_inputs: Mapp
 def find_problems(kind: ResourceType, inputs: Mapping[str, Any]) -> list[str]:
     """What is wrong with completed inputs: as pulumi-azure-native has them, then as the service takes them."""
     given = {name: value for name, value in inputs.items() if name not in INTERNAL}
-    problems = _leave_out_unknown(shapes.find_problems(kind.args, given), given)
+    problems = unknowns.find_problems(kind.args, given)
     if problems or has_unknown(given):
         return problems
     return shapes.find_problems(kind.body, build_body(kind, given))
@@ -75,20 +76,3 @@ def build_body(kind: ResourceType, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """The body of the request that makes the resource."""
     elsewhere = INTERNAL | kind.queries | set(kind.parameters)
     return wire_form.build_body(kind.body, {name: value for name, value in inputs.items() if name not in elsewhere})
-
-
-def _leave_out_unknown(problems: list[str], given: Mapping[str, Any]) -> list[str]:
-    """What is not known yet has the wrong type, of course."""
-    unknown = set(_list_unknown(given, ""))
-    return [each for each in problems if each.partition(":")[0] not in unknown]
-
-
-def _list_unknown(value: Any, path: str) -> Iterator[str]:
-    if value is UNKNOWN:
-        yield path
-    elif isinstance(value, Mapping):
-        for name, one in value.items():
-            yield from _list_unknown(one, f"{path}.{name}" if path else name)
-    elif isinstance(value, list):
-        for at, one in enumerate(value):
-            yield from _list_unknown(one, f"{path}[{at}]")

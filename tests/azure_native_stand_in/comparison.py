@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Collection, Mapping
 from typing import Any
 
-
-class Change(enum.Enum):
-    """What happens to a property, in Pulumi's words."""
-
-    ADD = "ADD"
-    UPDATE = "UPDATE"
-    DELETE = "DELETE"
+from tests.plugin_stand_ins import differences
+from tests.plugin_stand_ins.differences import Change, Path
 
 
-def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Change]:
-    """The changed properties by their paths, as deep as they can be told."""
+def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[Path, Change]:
+    """The changed properties by their paths; the location may be spelt in two ways."""
     old, new = dict(old), dict(new)
     if _is_same_location(old.get("location"), new.get("location")):
         new["location"] = old["location"]
-    return _compare_objects(old, new, "")
+    return differences.compare(old, new)
 
 
-def find_root(path: str) -> str:
-    """The property of the resource that a path leads into."""
-    return path.partition(".")[0].partition("[")[0]
-
-
-def find_replacing(changes: Collection[str], replaces: Collection[str]) -> set[str]:
+def find_replacing(changes: Collection[Path], replaces: Collection[str]) -> set[Path]:
     """The changed paths that cannot be changed in place."""
-    return {path for path in changes if find_root(path) in replaces}
+    return {path for path in changes if path[0] in replaces}
 
 
 def carry_over(inputs: Mapping[str, Any], old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,38 +50,6 @@ def _carry_over_value(value: Any, old: Any, new: Any) -> Any:
 
 def _keep(values: list[Any], at: int, new: Any) -> Any:
     return values[at] if at < len(values) else new
-
-
-def _compare_objects(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> dict[str, Change]:
-    changes: dict[str, Change] = {}
-    for name in sorted({*old, *new}):
-        here = f"{path}.{name}" if path else name
-        if name not in old:
-            changes[here] = Change.ADD
-        elif name not in new:
-            changes[here] = Change.DELETE
-        else:
-            changes |= _compare_values(old[name], new[name], here)
-    return changes
-
-
-def _compare_values(old: Any, new: Any, path: str) -> dict[str, Change]:
-    if old == new:
-        return {}
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        return _compare_objects(old, new, path)
-    if isinstance(old, list) and isinstance(new, list):
-        changes: dict[str, Change] = {}
-        for at in range(max(len(old), len(new))):
-            here = f"{path}[{at}]"
-            if at >= len(old):
-                changes[here] = Change.ADD
-            elif at >= len(new):
-                changes[here] = Change.DELETE
-            else:
-                changes |= _compare_values(old[at], new[at], here)
-        return changes
-    return {path: Change.UPDATE}
 
 
 def _is_same_location(old: Any, new: Any) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.azure_native_stand_in.errors import ConfigurationError
+from tests.plugin_stand_ins.errors import ConfigurationError
 
 RESOURCE_MANAGER = "https://management.azure.com"
 _GRAPH_SCOPE = "https://graph.microsoft.com/.default"

@@ -1,18 +1,8 @@
-"""What the stand-in answers instead of a result."""
+"""What Resource Manager answers instead of a result."""
 
 from __future__ import annotations
 
-
-class StandInError(Exception):
-    """Base of them all."""
-
-
-class ConfigurationError(StandInError):
-    """The provider cannot be configured so."""
-
-
-class UnknownNameError(StandInError):
-    """There is no such resource type or function here."""
+from tests.plugin_stand_ins.errors import StandInError
 
 
 class ServiceError(StandInError):

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.azure_native_stand_in import checks, resource_types, wire_form
-from tests.azure_native_stand_in.errors import ServiceError, UnknownNameError
+from tests.azure_native_stand_in.errors import ServiceError
 from tests.azure_native_stand_in.lifecycle import Manager
 from tests.azure_native_stand_in.resource_types import ResourceType
+from tests.plugin_stand_ins.errors import UnknownNameError
 
 GET_CLIENT_CONFIG = "azure-native:authorization:getClientConfig"
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tests.azure_native_stand_in import checks, comparison, wire_form
-from tests.azure_native_stand_in.errors import ServiceError, StandInError
+from tests.azure_native_stand_in.errors import ServiceError
 from tests.azure_native_stand_in.resource_types import ResourceType
+from tests.plugin_stand_ins.errors import InitFailedError, Made
 
 
 class Manager(Protocol):
@@ -21,22 +21,6 @@ class Manager(Protocol):
     ) -> dict[str, Any]: ...
 
     def delete(self, path: str, api_version: str, *, follows: bool) -> None: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Made:
-    """A resource as it is: its id and its outputs."""
-
-    resource_id: str
-    outputs: Mapping[str, Any]
-
-
-class InitFailedError(StandInError):
-    """The resource exists, and is not what was asked for."""
-
-    def __init__(self, text: str, made: Made) -> None:
-        super().__init__(text)
-        self.made = made
 
 
 class Lifecycle:

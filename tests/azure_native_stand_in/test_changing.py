@@ -18,14 +18,13 @@ from tests.azure_native_stand_in.calls import (
     STORAGE_INPUTS,
     STORAGE_PATH,
     WORKSPACE_PATH,
-    Aborted,
-    Context,
     create,
     open_plugin,
     read,
     urn,
 )
 from tests.azure_native_stand_in.exchanges import Exchange
+from tests.plugin_stand_ins.calls import Aborted, Context
 
 
 def test_a_resource_is_put_in_the_wires_form() -> None:

@@ -19,14 +19,12 @@ from tests.azure_native_stand_in.calls import (
     STORAGE_INPUTS,
     SUBSCRIPTION,
     WORKSPACE_PATH,
-    Aborted,
-    Context,
     check,
-    describe,
     diff,
     open_plugin,
 )
 from tests.azure_native_stand_in.exchanges import Exchange
+from tests.plugin_stand_ins.calls import Aborted, Context, describe
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from azure.core.credentials import AccessToken
 
 from tests.azure_native_stand_in import credentials
 from tests.azure_native_stand_in.credentials import Configuration
-from tests.azure_native_stand_in.errors import ConfigurationError
+from tests.plugin_stand_ins.errors import ConfigurationError
 
 BASE = {"subscriptionId": "s", "tenantId": "00000000-0000-4000-8000-000000000001", "clientId": "c"}
 

@@ -13,7 +13,7 @@ from typing import Any
 from aml_infra.provider.wire import UNKNOWN
 from tests.azure import shapes
 from tests.azure.shapes import Kind, Property, Shape, Type
-from tests.azure_native_stand_in.errors import UnknownNameError
+from tests.plugin_stand_ins.errors import UnknownNameError
 
 _SPELLINGS = {"ipAddressOrRange": "iPAddressOrRange"}
 """What the SDK's Python names do not tell: where capitals were."""

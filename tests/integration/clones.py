@@ -7,13 +7,13 @@ import os
 import pathlib
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from typing import Any
 
 from tests.azure import public_registry, server
 from tests.azure_native_stand_in import installation
 from tests.integration.projects import ROOT
+from tests.plugin_stand_ins import installation as stand_ins
 
 PROVIDERS = (
     "ContainerRegistry",
@@ -31,16 +31,6 @@ BASE_IMAGE = f"{public_registry.HOST}/azureml/base:1"
 
 IMAGE = "    dockerfile: examples/fastai-example/Dockerfile\n    host_ca_secret: host_ca\n"
 """What the stacks say of their image in the repository."""
-
-DOCKER_STAND_IN = f"""\
-#!{sys.executable}
-import sys
-
-sys.path.insert(0, {str(ROOT)!r})
-from tests import docker_plugin_stand_in
-
-docker_plugin_stand_in.main()
-"""
 
 
 class Clone:
@@ -160,9 +150,7 @@ def make_plugins(folder: pathlib.Path) -> pathlib.Path:
     if found != folder:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "pulumi-resource-azure-native").symlink_to(found / "pulumi-resource-azure-native")
-    docker = folder / "pulumi-resource-docker"
-    docker.write_text(DOCKER_STAND_IN)
-    docker.chmod(0o755)
+    stand_ins.write_program("docker", "tests.docker_plugin_stand_in", folder)
     return folder
 
 

@@ -10,7 +10,6 @@ import json
 import pathlib
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -18,9 +17,10 @@ from typing import Any
 import pytest
 
 from tests.docker_daemon import open_docker
-from tests.integration.projects import PROJECT, ROOT, Project, interrupt, read_until
+from tests.integration.projects import PROJECT, Project, interrupt, read_until
 from tests.integration.test_training_image import PYTHON_IMAGE
 from tests.local_registry import USER, LocalRegistry, open_registry
+from tests.plugin_stand_ins import installation
 
 PASSWORD = "sesame-open-4711"  # noqa: S105 - of a registry that lives as long as these tests
 
@@ -46,16 +46,6 @@ for output in ("build_key", "ref", "digest", "identity", "parts"):
     pulumi.export(output, getattr(image, output))
 for output in ("run_id", "status", "image_digest"):
     pulumi.export(output, getattr(job, output))
-"""
-
-STAND_IN = f"""\
-#!{sys.executable}
-import sys
-
-sys.path.insert(0, {str(ROOT)!r})
-from tests import docker_plugin_stand_in
-
-docker_plugin_stand_in.main()
 """
 
 
@@ -86,9 +76,7 @@ def registry(running_registry: LocalRegistry) -> Iterator[LocalRegistry]:
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """The folder of the stand-in for pulumi-docker."""
     folder = tmp_path_factory.mktemp("plugin")
-    program = folder / "pulumi-resource-docker"
-    program.write_text(STAND_IN)
-    program.chmod(0o755)
+    installation.write_program("docker", "tests.docker_plugin_stand_in", folder)
     return folder
 
 
