@@ -33,9 +33,13 @@ class InitFailedError(StandInError):
     Attributes:
         made: The resource as it is.
         reasons: What is wrong with it; the text itself is always the first.
+        inputs: Its inputs, if they are not those that were asked for.
     """
 
-    def __init__(self, text: str, made: Made, reasons: Sequence[str] = ()) -> None:
+    def __init__(
+        self, text: str, made: Made, reasons: Sequence[str] = (), inputs: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(text)
+        self.inputs = inputs
         self.made = made
         self.reasons = [text, *reasons]

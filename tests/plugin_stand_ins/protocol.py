@@ -82,7 +82,7 @@ def answer_errors(context: Any, inputs: Any = None) -> Iterator[None]:
                 id=error.made.resource_id,
                 properties=wire.encode(error.made.outputs),
                 reasons=error.reasons,
-                inputs=inputs,
+                inputs=inputs if error.inputs is None else wire.encode(error.inputs),
             )
         )
         text = str(error)[:_MAX_TRAILER_TEXT]
