@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -93,8 +94,29 @@ def connect(configuration: Configuration) -> tuple[ClientTransport, str]:
             namespace = namespace or loader.current_context["context"].get("namespace", "")
     except (config.ConfigException, yaml.YAMLError, OSError) as error:
         raise ConfigurationError(f"{_NO_KUBECONFIG}{error}") from error
-    transport = ClientTransport(client.ApiClient(settings), configuration.client_timeout)
-    return transport, namespace or _DEFAULT_NAMESPACE
+    opened = client.ApiClient(settings)
+    _take_certificates(opened)
+    return ClientTransport(opened, configuration.client_timeout), namespace or _DEFAULT_NAMESPACE
+
+
+def _take_certificates(client: Any) -> None:
+    """Has a client keep its certificates in memory.
+
+    The official client writes them into files until its process exits; the engine's way to end plugins is to kill them,
+    so keys would stay behind.
+    """
+    from kubernetes.config import kube_config
+
+    settings, pool = client.configuration, client.rest_client.pool_manager.connection_pool_kw
+    context = ssl.create_default_context(cafile=settings.ssl_ca_cert, cadata=settings.ca_cert_data)
+    if not settings.verify_ssl:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if settings.cert_file:
+        context.load_cert_chain(settings.cert_file, settings.key_file)
+    for name in ("ca_certs", "ca_cert_data", "cert_file", "key_file"):
+        pool.pop(name, None)
+    pool["ssl_context"] = context
+    kube_config._cleanup_temp_files()
 
 
 def load_kubeconfig(path_or_contents: str) -> Any:

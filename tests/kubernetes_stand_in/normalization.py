@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -74,9 +73,11 @@ def _encode(content: bytes) -> str:
 
 
 def _encode_again(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
     try:
-        return _encode(base64.b64decode(value)) if isinstance(value, str) else value
-    except binascii.Error:
+        return _encode(base64.b64decode(value.replace("\r", "").replace("\n", ""), validate=True))
+    except ValueError:
         return value  # the API server says what is wrong with it
 
 

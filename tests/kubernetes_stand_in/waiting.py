@@ -11,12 +11,12 @@ from tests.kubernetes_stand_in import objects, pods, readiness
 from tests.kubernetes_stand_in.api_server import ApiServer
 from tests.kubernetes_stand_in.objects import Kind, Object
 from tests.kubernetes_stand_in.readiness import Wait
-from tests.kubernetes_stand_in.transport import RefusedError
+from tests.kubernetes_stand_in.transport import RefusedError, UnreachableError
 
 _ROUND_SECONDS = 5
 """How long a watch is, at most: so soon is an interruption noticed, and so soon what a lost watch did not tell."""
 
-_NOT_FOUND = 404
+_PAUSE_SECONDS = 1
 _POD = Kind(group="", version="v1", name="Pod")
 _SLICE = Kind(group="discovery.k8s.io", version="v1", name="EndpointSlice")
 _STORAGE_CLASS = Kind(group="storage.k8s.io", version="v1", name="StorageClass")
@@ -45,14 +45,20 @@ class Waits:
         server: The API server.
         interrupted: Ends all waits when it is set.
         now: The time in seconds.
+        pause: Waits so many seconds, or until ``interrupted``.
     """
 
     def __init__(
-        self, server: ApiServer, interrupted: threading.Event, now: Callable[[], float] = time.monotonic
+        self,
+        server: ApiServer,
+        interrupted: threading.Event,
+        now: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], object] | None = None,
     ) -> None:
         self._server = server
         self._interrupted = interrupted
         self._now = now
+        self._pause = pause or interrupted.wait
 
     def wait_ready(self, kind: Kind, live: Object, seconds: float | None, *, is_new: bool) -> None:
         """Waits until an object is ready.
@@ -129,9 +135,7 @@ class Waits:
         deadline: float,
     ) -> None:
         while True:
-            listed = self._server.list_all(kind, namespace, **selector)
-            things = {each["metadata"]["name"]: each for each in listed}
-            obstacle = test(things)
+            obstacle = self._look(kind, namespace, selector, test)
             left = deadline - self._now()
             if not obstacle:
                 return
@@ -139,8 +143,22 @@ class Waits:
                 raise NotReadyError(f"Resource operation was cancelled for {name!r}", [obstacle])
             if left <= 0:
                 raise NotReadyError(f"'{name}' timed out waiting to be Ready", [obstacle])
-            if not self._watch(kind, namespace, selector, test, min(left, _ROUND_SECONDS)):
-                return
+            try:
+                if not self._watch(kind, namespace, selector, test, min(left, _ROUND_SECONDS)):
+                    return
+            except (UnreachableError, RefusedError):
+                # The next look tells whether that is for good.
+                self._pause(_PAUSE_SECONDS)
+
+    def _look(self, kind: Kind, namespace: str, selector: Mapping[str, str], test: Callable[[Things], str]) -> str:
+        """What is in the way now; an API server that does not answer may come back, one that refuses is final."""
+        try:
+            listed = self._server.list_all(kind, namespace, **selector)
+        except UnreachableError as error:
+            return str(error)
+        except RefusedError as error:
+            raise NotReadyError(f"{kind.name} cannot be waited for: {error}", []) from error
+        return test({each["metadata"]["name"]: each for each in listed})
 
     def _watch(
         self, kind: Kind, namespace: str, selector: Mapping[str, str], test: Callable[[Things], str], seconds: float
