@@ -150,6 +150,12 @@ class Project:
         for container in self.containers():
             open_docker().wait(container["Id"])
 
+    def read_resource(self, name: str) -> dict[str, Any]:
+        """A resource as the state has it."""
+        state = json.loads(self.pulumi("stack", "export"))
+        (found,) = [each for each in state["deployment"]["resources"] if each["urn"].endswith(f"::{name}")]
+        return dict(found)
+
     def read_run(self) -> dict[str, Any]:
         """The run's outputs in the state, which a refresh changes and the stack's own outputs do not show."""
         state = json.loads(self.pulumi("stack", "export"))

@@ -48,12 +48,6 @@ class AzureProject(Project):
         """Makes the program declare the account, with these properties on top of the usual ones."""
         (self.folder / "args.json").write_text(json.dumps({**ACCOUNT, **changes}))
 
-    def read_resource(self, name: str) -> dict[str, Any]:
-        """A resource as the state has it."""
-        state = json.loads(self.pulumi("stack", "export"))
-        (found,) = [each for each in state["deployment"]["resources"] if each["urn"].endswith(f"::{name}")]
-        return dict(found)
-
 
 @pytest.fixture(scope="module")
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:

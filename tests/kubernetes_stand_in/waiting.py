@@ -12,11 +12,14 @@ from tests.kubernetes_stand_in.api_server import ApiServer
 from tests.kubernetes_stand_in.objects import Kind, Object
 from tests.kubernetes_stand_in.readiness import Wait
 from tests.kubernetes_stand_in.transport import RefusedError, UnreachableError
+from tests.plugin_stand_ins.errors import StandInError
 
 _ROUND_SECONDS = 5
 """How long a watch is, at most: so soon is an interruption noticed, and so soon what a lost watch did not tell."""
 
 _PAUSE_SECONDS = 1
+_TOO_MANY = 429
+_FIRST_TROUBLE = 500
 _POD = Kind(group="", version="v1", name="Pod")
 _SLICE = Kind(group="discovery.k8s.io", version="v1", name="EndpointSlice")
 _STORAGE_CLASS = Kind(group="storage.k8s.io", version="v1", name="StorageClass")
@@ -151,12 +154,14 @@ class Waits:
                 self._pause(_PAUSE_SECONDS)
 
     def _look(self, kind: Kind, namespace: str, selector: Mapping[str, str], test: Callable[[Things], str]) -> str:
-        """What is in the way now; an API server that does not answer may come back, one that refuses is final."""
+        """What is in the way now; an API server in trouble may come back, one that refuses is final."""
         try:
             listed = self._server.list_all(kind, namespace, **selector)
         except UnreachableError as error:
             return str(error)
         except RefusedError as error:
+            if error.status == _TOO_MANY or error.status >= _FIRST_TROUBLE:
+                return str(error)
             raise NotReadyError(f"{kind.name} cannot be waited for: {error}", []) from error
         return test({each["metadata"]["name"]: each for each in listed})
 
@@ -181,7 +186,7 @@ class Waits:
             return False
         try:
             found = self._server.get(_STORAGE_CLASS, "", storage_class)
-        except RefusedError:
+        except StandInError:
             return False  # there is none, or we may not see it: then it is waited for, as ever
         return found.get("volumeBindingMode") == "WaitForFirstConsumer"
 
@@ -192,7 +197,7 @@ class Waits:
         namespace = objects.find_metadata(owner, "namespace")
         try:
             found = self._server.list_all(_POD, namespace, labelSelector=selector)
-        except RefusedError as error:
+        except StandInError as error:
             return [f"pods cannot be looked at: {error}"]
         return [problem for pod in found for problem in pods.find_problems(pod)]
 
