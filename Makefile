@@ -18,7 +18,7 @@ PARALLEL = --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-r
 help: ## show this help
 	@echo 'usage: make TARGET [STACK=local] [ARGS="options for pulumi or pytest"]'
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo 'STACK is one of stacks/config/Pulumi.*.yaml. `local` trains in Docker on this machine; its state is in .pulumi/.'
 
@@ -54,6 +54,12 @@ test-azure: ## run the Azure tests alone, which `make test` runs, too; counts wh
 .PHONY: cluster
 cluster: ## build the Kubernetes that tests start, once; `make test` does it, too
 	@$(BOOTSTRAP) --only uv,cluster ensure
+
+.PHONY: test-kubernetes
+test-kubernetes: ## run the Kubernetes tests alone, on real pods, which `make test` runs, too
+	@$(BOOTSTRAP) exec -- pytest $(PARALLEL) tests/kubernetes tests/kubernetes_stand_in tests/contract/test_kubernetes.py \
+	  $(wildcard tests/integration/test_kubernetes*.py) $(ARGS)
+	@$(BOOTSTRAP) exec -- pytest tests/contract/test_backends.py -k kubernetes $(ARGS)
 
 .PHONY: lint
 lint: ## check style, types, the direction of imports, workflows; changes nothing

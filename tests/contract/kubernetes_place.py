@@ -106,6 +106,20 @@ class KubernetesPlace:
     def _locate(self, uri: str) -> pathlib.Path:
         return self.kept / uri.removeprefix(f"pvc://{CLAIM}/")
 
+    def make_volume(self, name: str) -> pathlib.Path:
+        """A volume for the one claim of the class ``name``; gives its folder."""
+        folder = self.kept.parent / name
+        _make_volume(self.cluster, name, folder)
+        return folder
+
+    def remove_namespace(self, name: str) -> None:
+        """Removes a namespace with all that is in it, and the volume of its name."""
+        objects = self.cluster.objects
+        if objects.read("v1", "Namespace", name) is not None:
+            objects.delete("v1", "Namespace", name)
+            objects.wait_gone("v1", "Namespace", name)
+        objects.delete("v1", "PersistentVolume", name)
+
     def lose_machine(self, name: str) -> None:
         """Kills the container of a run, as a machine does that is switched off."""
         (pod,) = self.cluster.objects.list_all("v1", "Pod", NAMESPACE, labels=f"aml-infra.run={name}")
@@ -127,9 +141,6 @@ def open_place(folder: pathlib.Path) -> Iterator[KubernetesPlace]:
     folder.mkdir()
     (folder / "registry").mkdir()
     kept = folder / "kept"
-    kept.mkdir()
-    # Whoever pods run as can write, as to a volume that takes an owner.
-    kept.chmod(0o777)
     with contextlib.ExitStack() as stack:
         registry = stack.enter_context(open_registry(folder / "registry", PASSWORD, _find_port()))
         cluster = Cluster.start(folder / "cluster")
@@ -164,20 +175,7 @@ def _make_namespace(cluster: Cluster, registry: LocalRegistry, kept: pathlib.Pat
     objects = cluster.objects
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     objects.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}})
-    objects.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolume",
-            "metadata": {"name": CLAIM},
-            "spec": {
-                "capacity": {"storage": "1Gi"},
-                "accessModes": ["ReadWriteMany"],
-                "storageClassName": CLAIM,
-                "hostPath": {"path": str(kept)},
-                "claimRef": {"namespace": NAMESPACE, "name": CLAIM},
-            },
-        }
-    )
+    _make_volume(cluster, CLAIM, kept)
     objects.apply(
         {
             "apiVersion": "v1",
@@ -193,6 +191,25 @@ def _make_namespace(cluster: Cluster, registry: LocalRegistry, kept: pathlib.Pat
             "metadata": {"name": PULL_SECRET, "namespace": NAMESPACE},
             "type": "kubernetes.io/dockerconfigjson",
             "stringData": {".dockerconfigjson": json.dumps({"auths": {registry.address: {"auth": login}}})},
+        }
+    )
+
+
+def _make_volume(cluster: Cluster, name: str, folder: pathlib.Path) -> None:
+    folder.mkdir()
+    # Whoever pods run as can write, as to a volume that takes an owner.
+    folder.chmod(0o777)
+    cluster.objects.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": name},
+            "spec": {
+                "capacity": {"storage": "1Gi"},
+                "accessModes": ["ReadWriteMany"],
+                "storageClassName": name,
+                "hostPath": {"path": str(folder)},
+            },
         }
     )
 
