@@ -16,8 +16,6 @@ import os
 import posixpath
 import tarfile
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, TypeVar
 
@@ -25,6 +23,7 @@ from aml_infra import azure_client
 from aml_infra import source as sources
 from aml_infra.backends.base import Tell
 from aml_infra.errors import RunNotSubmitted, SourceChanged
+from aml_infra.progress import Progress
 from aml_infra.source import Snapshot, SourceFile
 
 if TYPE_CHECKING:
@@ -32,32 +31,11 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 4 * 2**20
 THREADS = 16
-NEWS_SECONDS = 5.0
-"""Between two messages about how far an upload is; one that is over sooner says nothing."""
 
 DIGEST_KEY = "sha256"
 """What a file of data is known by, in the metadata of its blob."""
 
 _Item = TypeVar("_Item")
-
-
-class Progress:
-    """Says from time to time how much has arrived."""
-
-    def __init__(self, what: str, total: int, tell: Tell) -> None:
-        self._what, self._total, self._tell = what, total, tell
-        self._done, self._said = 0, time.monotonic()
-        self._lock = threading.Lock()
-
-    def add(self, size: int) -> None:
-        """So many bytes more."""
-        with self._lock:
-            self._done += size
-            now = time.monotonic()
-            if now - self._said < NEWS_SECONDS:
-                return
-            self._said, done = now, self._done
-        self._tell(f"uploading {self._what}: {done / 2**20:.1f} of {self._total / 2**20:.1f} MiB")
 
 
 def upload_archive(container: ContainerClient, name: str, snapshot: Snapshot, tell: Tell) -> None:
@@ -76,7 +54,7 @@ def upload_archive(container: ContainerClient, name: str, snapshot: Snapshot, te
     with _pack(snapshot) as archive:
         size = archive.seek(0, os.SEEK_END)
         archive.seek(0)
-        progress = Progress("source", size, tell)
+        progress = Progress("uploading source", size, tell)
         with azure_client.errors():
             if size <= BLOCK_BYTES:
                 blob.upload_blob(archive.read(), overwrite=True)
@@ -157,7 +135,7 @@ def upload_data(container: ContainerClient, folder: str, path: str, snapshot: Sn
         listed = container.list_blobs(name_starts_with=f"{folder}/", include=["metadata"])
         there = {each.name: (each.metadata or {}).get(DIGEST_KEY) for each in listed}
     missing = [each for each in files if each.file.kind == "link" or there.get(each.blob) != each.file.digest]
-    progress = Progress(f"data {path!r}", sum(each.file.size for each in missing), tell)
+    progress = Progress(f"uploading data {path!r}", sum(each.file.size for each in missing), tell)
 
     def send(each: _DataFile) -> None:
         _upload_file(container.get_blob_client(each.blob), each, progress)

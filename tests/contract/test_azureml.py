@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from aml_infra import azure_client, source
+from aml_infra import azure_client, progress, source
 from aml_infra.backends import azureml, azureml_request, azureml_service, azureml_upload
 from aml_infra.backends.base import AlreadySubmitted, Status
 from aml_infra.errors import BackendUnavailable, InvalidInput, NotReadyYet, RunConflict, RunNotSubmitted
@@ -397,7 +397,7 @@ def test_source_that_is_there_is_not_sent_again(azureml_stage: Stage) -> None:
 def test_an_upload_that_was_cut_goes_on_where_it_was(azureml_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks that arrived are not sent again, and the user sees how far it is."""
     monkeypatch.setattr(azureml_upload, "BLOCK_BYTES", MEBIBYTE // 4)
-    monkeypatch.setattr(azureml_upload, "NEWS_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "NEWS_SECONDS", 0.0)
     scene = azureml_stage()
     content = b"".join(hashlib.sha256(str(number).encode()).digest() for number in range(MEBIBYTE // 16))
     (scene.source / "weights.bin").write_bytes(content)
