@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import functools
-import json
 import os
 import posixpath
 import tarfile
@@ -19,11 +18,10 @@ from aml_infra.backends.kubernetes_api import KubernetesApi
 from aml_infra.backends.kubernetes_request import INPUTS, OUTPUTS, PRIVATE, WORKSPACE, Place
 from aml_infra.errors import InvalidInput, Problem
 from aml_infra.image_layers import Layer, Layered
-from aml_infra.registry_client import Login
+from aml_infra.registry_logins import Login, Logins
 from aml_infra.source import Snapshot
 from aml_infra.spec import RunSpec
 
-_AZURE = ".azurecr.io"
 _ARCHITECTURE = "kubernetes.io/arch"
 
 
@@ -73,12 +71,11 @@ class Images:
         layers = [
             Layer(
                 name=f"input {name}",
-                digest=f"{name} {posixpath.basename(spec.inputs[name].path)} {version}",
                 write=functools.partial(_write_input, name, spec.inputs[name].path),
             )
-            for name, version in wanted["inputs"].items()
+            for name in wanted["inputs"]
         ]
-        layers.append(Layer(name="source", digest=wanted["source"], write=functools.partial(_write_source, snapshot)))
+        layers.append(Layer(name="source", write=functools.partial(_write_source, snapshot)))
         return image_layers.push(
             wanted["base"],
             wanted["repository"],
@@ -90,28 +87,12 @@ class Images:
         )
 
     def _find_login(self, server: str) -> Login | None:
-        import docker.auth
-
+        documents = {}
         if self._place.pull_secret:
             secret = self._api.get("v1/secrets", self._place.pull_secret) or {}
-            text = base64.b64decode((secret.get("data") or {}).get(".dockerconfigjson") or "e30=")
-            if login := _read_login(docker.auth.load_config(config_dict=json.loads(text)), server):
-                return login
-        if login := _read_login(docker.auth.load_config(), server):
-            return login
-        if server.endswith(_AZURE):
-            from aml_infra import azure_client
-
-            return azure_client.REGISTRY_USERNAME, azure_client.open_client().get_registry_token(server)
-        return None
-
-
-def _read_login(config: Any, server: str) -> Login | None:
-    found = config.resolve_authconfig(server) or {}
-    # Of a login by token, the token is the password; Docker calls it so.
-    name = found.get("username") or found.get("Username") or ""
-    password = found.get("password") or found.get("Password") or found.get("identitytoken") or ""
-    return (name, password) if password else None
+            text = base64.b64decode((secret.get("data") or {}).get(".dockerconfigjson") or b"e30=").decode()
+            documents[f"Secret {self._place.pull_secret!r}"] = text
+        return Logins(documents=documents).find(server)
 
 
 def _write_source(snapshot: Snapshot, tar: tarfile.TarFile) -> None:
