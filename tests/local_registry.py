@@ -1,4 +1,4 @@
-"""A real container registry with accounts, on a free port of this machine."""
+"""A real container registry, with an account or without, on a free port of this machine."""
 
 from __future__ import annotations
 
@@ -31,25 +31,34 @@ storage:
   delete: {{enabled: true}}
   cache: {{blobdescriptor: inmemory}}
 http: {{addr: "{address}"}}
+"""
+ACCOUNTS = """\
 auth:
   htpasswd: {{realm: tests, path: {folder}/htpasswd}}
 """
 
 
 class LocalRegistry:
-    """``docker-registry`` of Debian, which speaks HTTP: Docker allows that for addresses of this machine."""
+    """``docker-registry`` of Debian, which speaks HTTP: Docker allows that for addresses of this machine.
+
+    With an empty password anybody may do anything.
+    """
 
     def __init__(self, folder: pathlib.Path, password: str) -> None:
         self.password = password
         self._folder = folder
-        hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
-        (folder / "htpasswd").write_text(f"{USER}:{hashed}\n")
+        self._configuration = CONFIGURATION
+        if password:
+            hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
+            (folder / "htpasswd").write_text(f"{USER}:{hashed}\n")
+            self._configuration += ACCOUNTS
         self._process: subprocess.Popen[bytes] | None = None
         self.address = "127.0.0.1:0"
 
     def start(self) -> None:
         """Starts it, on the port that it had before, and waits until it answers."""
-        (self._folder / "config.yml").write_text(CONFIGURATION.format(folder=self._folder, address=self.address))
+        content = self._configuration.format(folder=self._folder, address=self.address)
+        (self._folder / "config.yml").write_text(content)
         log = self._folder / "registry.log"
         with log.open("wb") as sink:
             self._process = subprocess.Popen(
@@ -98,7 +107,7 @@ class LocalRegistry:
         return requests.request(
             method,
             f"http://{self.address}{path}",
-            auth=(USER, self.password),
+            auth=(USER, self.password) if self.password else None,
             headers={"Accept": ACCEPT},
             timeout=10,
         )
