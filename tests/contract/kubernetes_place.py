@@ -106,6 +106,10 @@ class KubernetesPlace:
     def _locate(self, uri: str) -> pathlib.Path:
         return self.kept / uri.removeprefix(f"pvc://{CLAIM}/")
 
+    def count_blobs(self) -> int:
+        """How many blobs and manifests the registry has."""
+        return len(list((self.kept.parent / "registry").rglob("blobs/sha256/*/*")))
+
     def make_volume(self, name: str) -> pathlib.Path:
         """A volume for the one claim of the class ``name``; gives its folder."""
         folder = self.kept.parent / name
