@@ -16,11 +16,11 @@ from aml_infra.backends import base, kubernetes_request
 from aml_infra.backends.base import Tell
 from aml_infra.backends.kubernetes_api import KubernetesApi
 from aml_infra.backends.kubernetes_request import INPUTS, OUTPUTS, PRIVATE, WORKSPACE, Place
-from aml_infra.errors import InvalidInput, Problem
+from aml_infra.errors import InvalidInput, Problem, SourceChanged
 from aml_infra.image_layers import Layer, Layered
 from aml_infra.registry_logins import Login, Logins
 from aml_infra.source import Snapshot
-from aml_infra.spec import RunSpec
+from aml_infra.spec import RunInput, RunSpec
 
 _ARCHITECTURE = "kubernetes.io/arch"
 
@@ -71,7 +71,7 @@ class Images:
         layers = [
             Layer(
                 name=f"input {name}",
-                write=functools.partial(_write_input, name, spec.inputs[name].path),
+                write=functools.partial(_write_input, name, spec.inputs[name]),
             )
             for name in wanted["inputs"]
         ]
@@ -102,8 +102,12 @@ def _write_source(snapshot: Snapshot, tar: tarfile.TarFile) -> None:
     snapshot.add_to(tar, WORKSPACE.lstrip("/"))
 
 
-def _write_input(name: str, path: str, tar: tarfile.TarFile) -> None:
+def _write_input(name: str, given: RunInput, tar: tarfile.TarFile) -> None:
+    path = given.path
+    snapshot = sources.take_data_snapshot(path)
+    if snapshot.digest != given.version:
+        raise SourceChanged(f"inputs[{name!r}]: {path!r} changed while `pulumi up` ran; run it again")
     folder = f"{INPUTS}/{name}".lstrip("/")
     # The snapshot of a file has its name.
     below = f"{folder}/{posixpath.basename(path)}" if os.path.isdir(path) else folder
-    sources.take_data_snapshot(path).add_to(tar, below)
+    snapshot.add_to(tar, below)
