@@ -18,9 +18,9 @@ from typing import Any
 from aml_infra.backends import kubernetes_request, kubernetes_state
 from aml_infra.backends.kubernetes_api import Exec, KubernetesApi
 from aml_infra.backends.kubernetes_request import KEPT, LOG_NAME, READER_LABEL, Place
-from aml_infra.errors import BackendUnavailable
+from aml_infra.errors import AccessDenied, BackendUnavailable
 
-READER_SECONDS = 900
+READER_SECONDS = 300
 """So long a pod lives in which files are read; the next one is made when it is needed."""
 
 RECONNECT_SECONDS = 60.0
@@ -29,8 +29,9 @@ RECONNECT_SECONDS = 60.0
 READY_SECONDS = 300.0
 """So long is waited for such a pod to start."""
 
-_MARGIN_SECONDS = 120.0
+_MARGIN_SECONDS = 60.0
 _PAUSE_SECONDS = 1.0
+_QUOTA = "exceeded quota"
 _TAIL = 'until [ -e "$2" ]; do sleep 0.1; done; exec tail -c "+$(($1 + 1))" -f "$2"'
 _FROM = '[ ! -e "$2" ] || tail -c "+$(($1 + 1))" "$2"'
 _LENGTH = '[ ! -e "$1" ] || wc -c < "$1"'
@@ -91,9 +92,9 @@ class Files:
                     away_since = None
                     offset += len(content)
                     yield content
-            except BackendUnavailable:
+            except BackendUnavailable as error:
                 away_since = away_since or time.monotonic()
-                if time.monotonic() - away_since > RECONNECT_SECONDS:
+                if _is_for_good(error) or time.monotonic() - away_since > RECONNECT_SECONDS:
                     raise
                 time.sleep(_PAUSE_SECONDS)
             else:
@@ -126,8 +127,8 @@ class Files:
         while True:
             try:
                 return list(self._api.open_exec(self._open(image), argv).read())
-            except BackendUnavailable:
-                if time.monotonic() > until:
+            except BackendUnavailable as error:
+                if _is_for_good(error) or time.monotonic() > until:
                     raise
                 time.sleep(_PAUSE_SECONDS)
 
@@ -179,6 +180,11 @@ class Files:
         why = _explain(pod) if pod is not None else "it was deleted"
         self._api.delete("v1/pods", name, grace_seconds=0)
         raise BackendUnavailable(f"pod {name}, in which what runs have kept is read, did not start: {why}")
+
+
+def _is_for_good(error: BackendUnavailable) -> bool:
+    """Whether it will be no other in a while: rights come by somebody's hand, and a quota is used by what ends."""
+    return isinstance(error, AccessDenied) and _QUOTA not in str(error)
 
 
 def _explain(pod: Mapping[str, Any]) -> str:

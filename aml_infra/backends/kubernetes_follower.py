@@ -16,7 +16,7 @@ from aml_infra.backends.kubernetes_api import KubernetesApi
 from aml_infra.backends.kubernetes_files import Files, Tail
 from aml_infra.backends.kubernetes_state import Seen
 from aml_infra.backends.kubernetes_watch import Watch
-from aml_infra.errors import BackendUnavailable, RequestRefused
+from aml_infra.errors import AccessDenied, BackendUnavailable, RequestRefused
 
 LOOK_SECONDS = 5.0
 """After so long it is looked again, also where nothing was heard."""
@@ -62,9 +62,10 @@ class _Content:
 
 @dataclasses.dataclass(frozen=True)
 class _TailEnd:
-    """A worker's pod has ended, or the connection to it was lost."""
+    """A worker's pod has ended, or the connection to it was lost; or nobody here may read in it, which is told."""
 
     rank: int
+    denied: AccessDenied | None = None
 
 
 class Follower:
@@ -145,16 +146,19 @@ class Follower:
             threading.Thread(target=self._read, args=arguments, name=f"log {self._name}", daemon=True).start()
 
     def _read(self, rank: int, pod: str, offset: int) -> None:
+        denied = None
         try:
             tail = Tail(self._api, pod, offset)
             self._workers[rank].tail = tail
             for content in tail.read():
                 self._queue.put(_Content(rank, content))
+        except AccessDenied as error:
+            denied = error
         except (BackendUnavailable, RequestRefused):
             # Its pod has ended, or the connection was lost: who listens sees which.
             pass
         finally:
-            self._queue.put(_TailEnd(rank))
+            self._queue.put(_TailEnd(rank, denied))
 
     def _hear(self, seconds: float) -> Iterator[str]:
         """The lines in what is heard next; raises ``queue.Empty`` if nothing is."""
@@ -162,6 +166,8 @@ class Follower:
         if isinstance(item, _TailEnd):
             worker = self._workers[item.rank]
             worker.pod, worker.tail, worker.not_before = "", None, time.monotonic() + _PAUSE_SECONDS
+            if item.denied is not None:
+                raise item.denied
         elif isinstance(item, _Content):
             yield from self._cut(item.rank, item.content)
 

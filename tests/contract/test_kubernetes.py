@@ -6,6 +6,7 @@ import dataclasses
 import json
 import pathlib
 import threading
+import uuid
 from typing import Any
 
 import pytest
@@ -328,6 +329,31 @@ def test_whoever_may_not_is_told_what_and_where(kubernetes_stage: Stage) -> None
     (problem,) = backend.find_problems(Demand())
     assert problem.path == "compute"
     assert scene.backend.describe(scene.spec.run_id) is None
+
+
+def test_whoever_may_not_read_logs_is_told(kubernetes_stage: Stage) -> None:
+    """The run goes on, and can be followed by others; nothing is waited for that will not come."""
+    scene = kubernetes_stage(lasting=True)
+    assert scene.cluster is not None
+    state = scene.submit()
+    user = f"user-{uuid.uuid4().hex[:8]}"
+    resources = {"": ["configmaps", "pods", "events"], "batch": ["jobs"]}
+    rules = [{"apiGroups": [group], "resources": kinds, "verbs": ["*"]} for group, kinds in resources.items()]
+    objects = scene.cluster.cluster.objects
+    metadata = {"name": user, "namespace": NAMESPACE}
+    version = "rbac.authorization.k8s.io"
+    objects.apply({"apiVersion": f"{version}/v1", "kind": "Role", "metadata": metadata, "rules": rules})
+    binding = {
+        "roleRef": {"apiGroup": version, "kind": "Role", "name": user},
+        "subjects": [{"apiGroup": version, "kind": "User", "name": user}],
+    }
+    objects.apply({"apiVersion": f"{version}/v1", "kind": "RoleBinding", "metadata": metadata, **binding})
+    api = scene.cluster.open_api(scene.cluster.cluster.write_kubeconfig(user))
+
+    with pytest.raises(AccessDenied, match="pods/exec"):
+        list(KubernetesBackend(api, scene.cluster.place).follow(state))
+
+    assert scene.describe().status is Status.RUNNING
 
 
 def test_a_server_that_does_not_answer_is_named(
