@@ -20,13 +20,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aml_infra import naming, rules
-from aml_infra.backends import base, kubernetes_request, kubernetes_state, tracking
+from aml_infra.backends import base, kubernetes_layout, kubernetes_request, kubernetes_state, tracking
 from aml_infra.backends.base import AlreadySubmitted, Backend, Record, RunGone, RunState, Status, Tell, tell_nobody
 from aml_infra.backends.kubernetes_api import Conflict, KubernetesApi, open_api
 from aml_infra.backends.kubernetes_files import Files
 from aml_infra.backends.kubernetes_follower import LOOK_SECONDS, Follower
 from aml_infra.backends.kubernetes_images import Images
-from aml_infra.backends.kubernetes_request import Place
+from aml_infra.backends.kubernetes_layout import Place
 from aml_infra.backends.kubernetes_state import Seen
 from aml_infra.backends.kubernetes_watch import Watch
 from aml_infra.errors import (
@@ -191,7 +191,7 @@ class KubernetesBackend(Backend):
             record = self._claim(kubernetes_request.complete(request, image, token), token)
         except (AlreadySubmitted, RunConflict):
             if spec.secrets:
-                self._api.delete(SECRETS, kubernetes_request.name_secret(name, token))
+                self._api.delete(SECRETS, kubernetes_layout.name_secret(name, token))
             raise
         except (RequestRefused, AccessDenied) as error:
             raise RunNotSubmitted(f"run {name} could not be put into the cluster: {error}") from error
@@ -206,7 +206,7 @@ class KubernetesBackend(Backend):
             if known is None:
                 raise
             # Ours, where the answer was lost and it was sent again.
-            if known["metadata"].get("annotations", {}).get(kubernetes_request.SUBMISSION) == token:
+            if known["metadata"].get("annotations", {}).get(kubernetes_layout.SUBMISSION) == token:
                 return known
             raise self._explain_taken(known) from None
 
@@ -228,7 +228,7 @@ class KubernetesBackend(Backend):
                 job = self._api.create(JOBS, objects["job"])
             except Conflict:
                 job = self._api.get(JOBS, name) or {}
-                if (job.get("metadata") or {}).get("labels", {}).get(kubernetes_request.RUN_LABEL) is None:
+                if (job.get("metadata") or {}).get("labels", {}).get(kubernetes_layout.RUN_LABEL) is None:
                     raise
             owner = kubernetes_request.build_owner(job)
             if objects["service"] is not None:
@@ -240,7 +240,7 @@ class KubernetesBackend(Backend):
                 self._api.patch(SECRETS, source, owner)
         except RequestRefused as error:
             return self._end(record, Status.FAILED, f"its Job was refused: {error}", has_run=False)
-        started = {"metadata": {"annotations": {kubernetes_request.STARTED: job["metadata"]["uid"]}}}
+        started = {"metadata": {"annotations": {kubernetes_layout.STARTED: job["metadata"]["uid"]}}}
         return self._require(self._api.patch(RECORDS, name, started), name)
 
     @staticmethod
@@ -261,7 +261,7 @@ class KubernetesBackend(Backend):
         return None if record is None else kubernetes_state.read_state(self._see(self._settle(record)))
 
     def _find_newest(self, run_id: str) -> dict[str, Any] | None:
-        found = self._api.list(RECORDS, f"{kubernetes_request.RUN_LABEL}={run_id}")
+        found = self._api.list(RECORDS, f"{kubernetes_layout.RUN_LABEL}={run_id}")
         ours = [each for each in found if kubernetes_state.is_ours(each)]
         return max(ours, key=kubernetes_state.read_attempt, default=None)
 
@@ -293,11 +293,11 @@ class KubernetesBackend(Backend):
 
     def _read_exit_codes(self, record: Mapping[str, Any]) -> list[int | None]:
         name = record["metadata"]["name"]
-        place = f"{kubernetes_request.STORE}/{kubernetes_request.EXIT_NAME}"
+        place = f"{kubernetes_layout.STORE}/{kubernetes_layout.EXIT_NAME}"
         workers = int(kubernetes_state.read_spec(record).get("workers") or 1)
         found = [
             self._files.read(
-                kubernetes_state.find_image(record), f"{kubernetes_request.locate_run(name, rank)}/{place}"
+                kubernetes_state.find_image(record), f"{kubernetes_layout.locate_run(name, rank)}/{place}"
             ).strip()
             for rank in range(workers)
         ]
@@ -382,23 +382,23 @@ class KubernetesBackend(Backend):
         metrics: dict[str, float] = {}
         # Worker 0 comes last, so that its metrics stay where several logged the same.
         for rank in reversed(range(workers)):
-            store = f"{kubernetes_request.locate_run(state.name, rank)}/{kubernetes_request.STORE}"
-            with self._files.fetch(image, f"{store}/{kubernetes_request.TRACKING_NAME}") as folder:
+            store = f"{kubernetes_layout.locate_run(state.name, rank)}/{kubernetes_layout.STORE}"
+            with self._files.fetch(image, f"{store}/{kubernetes_layout.TRACKING_NAME}") as folder:
                 metrics |= tracking.read_metrics(folder)
         return {"record": json.dumps({"metrics": metrics, "tail": self._read_tail(image, state, workers)})}
 
     def _read_tail(self, image: str, state: RunState, workers: int) -> str:
         """The end of the log; of several workers that of the one that failed first, as the state's reason says."""
         rank = kubernetes_state.find_rank(state.reason) if workers > 1 else 0
-        tail = self._files.read_tail(image, kubernetes_request.locate_log(state.name, rank), TAIL_BYTES)
+        tail = self._files.read_tail(image, kubernetes_layout.locate_log(state.name, rank), TAIL_BYTES)
         return tail.decode("utf-8", "replace")
 
     def _read_record(self, record: Mapping[str, Any]) -> Record:
         state = kubernetes_state.read_state(Seen(record=record, job=None, pods={}))
         known = json.loads(record["data"]["record"])
         workers = int(state.spec.get("workers") or 1)
-        folder = f"pvc://{self._place.claim}/{kubernetes_request.locate_run(state.name)}"
-        log = f"pvc://{self._place.claim}/{kubernetes_request.locate_log(state.name, 0)}"
+        folder = f"pvc://{self._place.claim}/{kubernetes_layout.locate_run(state.name)}"
+        log = f"pvc://{self._place.claim}/{kubernetes_layout.locate_log(state.name, 0)}"
         return Record(
             state=state,
             metrics=known["metrics"],
@@ -426,7 +426,7 @@ class KubernetesBackend(Backend):
             return
         name = record["metadata"]["name"]
         now = datetime.datetime.now(datetime.timezone.utc).isoformat()
-        self._api.patch(RECORDS, name, {"metadata": {"annotations": {kubernetes_request.CANCELED: now}}})
+        self._api.patch(RECORDS, name, {"metadata": {"annotations": {kubernetes_layout.CANCELED: now}}})
         self._api.delete(JOBS, name)
         self._await_end(record)
         ended = dataclasses.replace(
@@ -449,7 +449,7 @@ class KubernetesBackend(Backend):
                     changes.get(timeout=LOOK_SECONDS)
 
     def remove(self, run_id: str) -> None:
-        for record in self._api.list(RECORDS, f"{kubernetes_request.RUN_LABEL}={run_id}"):
+        for record in self._api.list(RECORDS, f"{kubernetes_layout.RUN_LABEL}={run_id}"):
             state = kubernetes_state.read_state(self._see(record))
             if state.status.is_final:
                 self._api.delete(JOBS, record["metadata"]["name"])

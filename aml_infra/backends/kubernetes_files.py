@@ -15,9 +15,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from aml_infra.backends import kubernetes_request, kubernetes_state
+from aml_infra.backends import kubernetes_pods, kubernetes_state
 from aml_infra.backends.kubernetes_api import Exec, KubernetesApi
-from aml_infra.backends.kubernetes_request import KEPT, LOG_NAME, READER_LABEL, Place
+from aml_infra.backends.kubernetes_layout import KEPT, LOG_NAME, READER_LABEL, Place
 from aml_infra.errors import AccessDenied, BackendUnavailable
 
 READER_SECONDS = 300
@@ -148,7 +148,7 @@ class Files:
                     return self._pod
             self._sweep()
             name = f"aml-infra-reader-{secrets.token_hex(4)}"
-            body = kubernetes_request.build_reader(self._place, name, image, READER_SECONDS)
+            body = kubernetes_pods.build_reader(self._place, name, image, READER_SECONDS)
             self._api.create("v1/pods", body)
             self._until = time.monotonic() + READER_SECONDS - _MARGIN_SECONDS
             self._await(name)

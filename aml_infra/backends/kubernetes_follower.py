@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from aml_infra.backends import kubernetes_request, kubernetes_state, log_lines
+from aml_infra.backends import kubernetes_layout, kubernetes_state, log_lines
 from aml_infra.backends.base import Tell
 from aml_infra.backends.kubernetes_api import KubernetesApi
 from aml_infra.backends.kubernetes_files import Files, Tail
@@ -181,7 +181,7 @@ class Follower:
         """What has not been heard; and what has no line end."""
         image = kubernetes_state.find_image(self._record)
         for rank, worker in self._workers.items():
-            path = kubernetes_request.locate_log(self._name, rank)
+            path = kubernetes_layout.locate_log(self._name, rank)
             for content in self._files.read_from(image, path, worker.offset):
                 yield from self._cut(rank, content)
             if worker.pending:

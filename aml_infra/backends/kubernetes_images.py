@@ -15,14 +15,12 @@ from aml_infra import source as sources
 from aml_infra.backends import base, kubernetes_request
 from aml_infra.backends.base import Tell
 from aml_infra.backends.kubernetes_api import KubernetesApi
-from aml_infra.backends.kubernetes_request import INPUTS, OUTPUTS, PRIVATE, WORKSPACE, Place
+from aml_infra.backends.kubernetes_layout import ARCHITECTURE_LABEL, INPUTS, OUTPUTS, PRIVATE, WORKSPACE, Place
 from aml_infra.errors import InvalidInput, Problem, SourceChanged
 from aml_infra.image_layers import Layer, Layered
 from aml_infra.registry_logins import Login, Logins
 from aml_infra.source import Snapshot
 from aml_infra.spec import RunInput, RunSpec
-
-_ARCHITECTURE = "kubernetes.io/arch"
 
 
 class Images:
@@ -82,7 +80,7 @@ class Images:
             layers,
             working_folder=WORKSPACE,
             find_login=self._find_login,
-            architecture=self._place.node_selector.get(_ARCHITECTURE, "amd64"),
+            architecture=self._place.node_selector.get(ARCHITECTURE_LABEL, "amd64"),
             tell=tell,
         )
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aml_infra.backends.base import RunState, Status
-from aml_infra.backends.kubernetes_request import (
+from aml_infra.backends.kubernetes_layout import (
     ATTEMPT_LABEL,
     CANCELED,
     CONTAINER,

@@ -11,7 +11,7 @@ from typing import Any
 
 from aml_infra.backends import kubernetes_state
 from aml_infra.backends.kubernetes_api import Expired, KubernetesApi
-from aml_infra.backends.kubernetes_request import ATTEMPT_LABEL, RUN_LABEL
+from aml_infra.backends.kubernetes_layout import ATTEMPT_LABEL, RUN_LABEL
 from aml_infra.backends.kubernetes_state import Seen
 from aml_infra.errors import AccessDenied, BackendUnavailable, RequestRefused
 

@@ -16,7 +16,7 @@ import pytest
 from aml_infra.backends import kubernetes_api, kubernetes_follower
 from aml_infra.backends.base import Record
 from aml_infra.backends.kubernetes import KubernetesBackend
-from aml_infra.backends.kubernetes_request import Place
+from aml_infra.backends.kubernetes_layout import Place
 from tests.contract.cutting_proxy import CuttingProxy
 from tests.docker_daemon import open_docker
 from tests.kubernetes.cluster import Cluster

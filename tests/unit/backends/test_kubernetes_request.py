@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from aml_infra.backends import kubernetes_request
-from aml_infra.backends.kubernetes_request import Place
+from aml_infra.backends import kubernetes_pods, kubernetes_request
+from aml_infra.backends.kubernetes_layout import Place
 from aml_infra.image_layers import Layered
 from aml_infra.spec import Resources, RunInput, RunOutput, RunSpec
 
@@ -303,7 +303,7 @@ class Supervised:
     def __init__(self, folder: pathlib.Path) -> None:
         self.kept = folder / "kept"
         self.kept.mkdir()
-        script = kubernetes_request.build_command(build_spec())[2]
+        script = kubernetes_pods.build_command(build_spec())[2]
         self.script = script.replace("/var/aml-infra", str(folder))
 
     def start(self, command: str) -> subprocess.Popen[bytes]:

@@ -12,7 +12,7 @@ import pytest
 
 from aml_infra.backends import kubernetes_request, kubernetes_state
 from aml_infra.backends.base import RunState, Status
-from aml_infra.backends.kubernetes_request import Place
+from aml_infra.backends.kubernetes_layout import Place
 from aml_infra.backends.kubernetes_state import Seen
 from aml_infra.image_layers import Layered
 from aml_infra.spec import RunSpec
