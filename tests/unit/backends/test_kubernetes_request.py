@@ -263,6 +263,25 @@ def test_outputs_are_folders_that_are_there() -> None:
     assert read_environment(pod)["AML_INFRA_OUTPUT_model"] == "/workspace/outputs/model"
 
 
+def test_whoever_only_reads_takes_no_node_with_gpus() -> None:
+    """Nor a place that is for trainings; it runs where the image does, and ends by itself."""
+    place = Place(
+        namespace="pets",
+        claim="kept",
+        node_selector={"pool": "gpu", "kubernetes.io/arch": "arm64"},
+        priority_class="high",
+        tolerations=[{"operator": "Exists"}],
+    )
+
+    pod = kubernetes_pods.build_reader(place, "reader", "image", 300)["spec"]
+
+    assert pod["nodeSelector"] == {"kubernetes.io/arch": "arm64"}
+    assert "priorityClassName" not in pod
+    assert pod["tolerations"] == [{"operator": "Exists"}]
+    assert pod["activeDeadlineSeconds"] == 300
+    assert pod["volumes"] == [{"name": "kept", "persistentVolumeClaim": {"claimName": "kept", "readOnly": True}}]
+
+
 def test_a_submit_has_something_of_its_own() -> None:
     """The image that it made, and the Secret that it put there; no value of it is in the run."""
     spec = build_spec(secrets={"TOKEN": "planted-marker"})
