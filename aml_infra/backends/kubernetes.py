@@ -20,7 +20,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aml_infra import naming, rules
-from aml_infra.backends import base, kubernetes_layout, kubernetes_request, kubernetes_state, tracking
+from aml_infra.backends import (
+    base,
+    kubernetes_capacity,
+    kubernetes_layout,
+    kubernetes_request,
+    kubernetes_state,
+    tracking,
+)
 from aml_infra.backends.base import AlreadySubmitted, Backend, Record, RunGone, RunState, Status, Tell, tell_nobody
 from aml_infra.backends.kubernetes_api import Conflict, KubernetesApi, open_api
 from aml_infra.backends.kubernetes_files import Files
@@ -40,7 +47,7 @@ from aml_infra.errors import (
     RunNotSubmitted,
 )
 from aml_infra.source import Snapshot
-from aml_infra.spec import Capacity, Demand, RunSpec
+from aml_infra.spec import Demand, RunSpec
 
 OPTIONS = (
     "kubeconfig",
@@ -149,28 +156,7 @@ class KubernetesBackend(Backend):
         except AccessDenied:
             # Whoever may only use a namespace hears of it when the pods cannot be placed.
             return []
-        fitting = [node for node in nodes if self._takes(node)]
-        if not fitting:
-            selected = ", ".join(f"{key}={value}" for key, value in sorted(self._place.node_selector.items()))
-            fix = "change node_selector; where nodes are made when they are needed, set autoscaling"
-            return [Problem("compute.node_selector", f"is {selected!r}, and no node has these labels; {fix}")]
-        amounts = [kubernetes_state.read_allocatable(node) for node in fitting]
-        most = Capacity(
-            cpus=max(each.cpus for each in amounts),
-            memory_gb=max(each.memory_gb for each in amounts),
-            gpus=True,
-        )
-        one = dataclasses.replace(demand, workers=1)
-        problems = rules.find_capacity_problems(one, most, "the largest node")
-        gpus = max(each.gpus for each in amounts)
-        if demand.resources.gpus > gpus:
-            fix = "ask for at most that many; where nodes are made when they are needed, set autoscaling"
-            problems.append(Problem("gpus", f"is {demand.resources.gpus}; the largest node has {gpus}; {fix}"))
-        return problems
-
-    def _takes(self, node: Mapping[str, Any]) -> bool:
-        labels = node["metadata"].get("labels") or {}
-        return all(labels.get(key) == value for key, value in self._place.node_selector.items())
+        return kubernetes_capacity.find_problems(nodes, self._place.node_selector, demand)
 
     def identify_image(self, reference: str) -> str:
         return self._images.identify(reference)

@@ -32,13 +32,6 @@ DELETED_REASON = "its Job was deleted before it had ended"
 
 _EXIT_CODE = re.compile(r"failed with exit code (\d+)")
 _POD = re.compile(r"for pod \S+/(?P<pod>\S+) ")
-_QUANTITY = re.compile(r"(?P<number>[0-9.]+(?:[eE][+-]?[0-9]+)?)(?P<unit>[numkKMGTPE]?i?)")
-_UNITS = {
-    "": 1.0,
-    **{unit: 1000.0**power for power, unit in enumerate(("n", "u", "m"), -3)},
-    **{unit: 1000.0**power for power, unit in enumerate("kMGTPE", 1)},
-    **{f"{unit}i": 1024.0**power for power, unit in enumerate("KMGTPE", 1)},
-}
 _WORKER = re.compile(r"worker (\d+)")
 _WAITS = ("ContainerCreating", "PodInitializing")
 
@@ -225,39 +218,6 @@ def _explain_pod(pod: Mapping[str, Any]) -> str:
         message = str(waiting.get("message") or "")
         return f"{reason}: {message}" if message else reason
     return ""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Allocatable:
-    """What a node has for pods.
-
-    Attributes:
-        cpus: processors.
-        memory_gb: memory in GB (2**30 bytes).
-        gpus: NVIDIA's.
-    """
-
-    cpus: float
-    memory_gb: float
-    gpus: int
-
-
-def read_allocatable(node: Mapping[str, Any]) -> Allocatable:
-    """What a node has for pods, if nothing else ran on it."""
-    told = node["status"].get("allocatable") or {}
-    return Allocatable(
-        cpus=read_quantity(told.get("cpu") or "0"),
-        memory_gb=read_quantity(told.get("memory") or "0") / 1024**3,
-        gpus=int(told.get("nvidia.com/gpu") or 0),
-    )
-
-
-def read_quantity(text: str) -> float:
-    """A quantity as the API writes it (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/)."""
-    found = _QUANTITY.fullmatch(text)
-    if found is None:
-        raise ValueError(f"{text!r} is no quantity")
-    return float(found["number"]) * _UNITS[found["unit"]]
 
 
 def find_condition(thing: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None:

@@ -245,21 +245,3 @@ def test_a_run_may_wait_in_a_queue() -> None:
     assert kubernetes_state.explain_wait(Seen(record=record, job=job, pods={})) == (
         "it is suspended, and waits in queue gpus"
     )
-
-
-@pytest.mark.parametrize(
-    ("text", "number"),
-    [("2", 2), ("1500m", 1.5), ("16Gi", 16 * 1024**3), ("1G", 1e9), ("128974848", 128974848), ("1e3", 1000)],
-)
-def test_quantities(text: str, number: float) -> None:
-    """As the API writes them."""
-    assert kubernetes_state.read_quantity(text) == number
-
-
-def test_what_a_node_has() -> None:
-    """For pods; GPUs are NVIDIA's."""
-    told = {"cpu": "3900m", "memory": "8Gi", "nvidia.com/gpu": "2"}
-
-    found = kubernetes_state.read_allocatable({"status": {"allocatable": told}})
-
-    assert (found.cpus, found.memory_gb, found.gpus) == (3.9, 8, 2)
