@@ -19,6 +19,7 @@ from tools.bench import (
     bed,
     errors,
     fingerprint,
+    kubernetes_scale,
     log,
     many,
     noop,
@@ -42,7 +43,7 @@ class Benchmark:
 
 BENCHMARKS: Mapping[str, Benchmark] = {
     module.NAME: Benchmark(module.SUMMARY, module.measure)
-    for module in (noop, azure_noop, azure_upload, fingerprint, start, log, many)
+    for module in (noop, azure_noop, azure_upload, fingerprint, start, log, many, kubernetes_scale)
 }
 
 

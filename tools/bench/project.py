@@ -62,9 +62,9 @@ class Project:
         # Not selected, as the selection is kept in the user's home.
         self._programs.run(self._build("stack", "init", STACK, "--no-select"), cwd=self.folder, env=self._environment)
 
-    def start_up(self) -> programs.Program:
+    def start_up(self, *options: str) -> programs.Program:
         """`pulumi up`, not waited for."""
-        command = self._build("up", "--yes", "--skip-preview", "--stack", STACK)
+        command = self._build("up", "--yes", "--skip-preview", "--stack", STACK, *options)
         return self._programs.start(command, cwd=self.folder, env=self._environment)
 
     def up(self) -> programs.Finished:
@@ -104,8 +104,16 @@ def make_empty_project(place: bed.Bed, name: str) -> Project:
     return project
 
 
-def make_runs_project(place: bed.Bed, name: str, script: str, count: int = 1) -> Project:
-    """A program that declares `count` training runs of one shell script, each an identity of its own."""
+def make_runs_project(place: bed.Bed, name: str, script: str, count: int = 1, **changes: Any) -> Project:
+    """A program that declares `count` training runs of one shell script, each an identity of its own.
+
+    Args:
+        place: where.
+        name: of the project.
+        script: that is run.
+        count: how many runs.
+        changes: of their arguments.
+    """
     project = Project(place, name)
     source = project.folder / "source"
     source.mkdir()
@@ -115,6 +123,7 @@ def make_runs_project(place: bed.Bed, name: str, script: str, count: int = 1) ->
         "command": ["sh", "train.sh"],
         "image": containers.IMAGE,
         "environment_variables": {containers.VARIABLE: place.token},
+        **changes,
     }
     # The folder's name is part of theirs, so that no project joins the runs of another.
     runs = {f"bench-{place.token}-{name}-{number}": args for number in range(count)}

@@ -11,7 +11,16 @@ def test_everything_is_measured_five_times_unless_asked_otherwise() -> None:
     """And written to the page."""
     options = cli.build_parser().parse_args([])
 
-    assert options.only == ["noop", "azure-noop", "azure-upload", "fingerprint", "start", "log", "many"]
+    assert options.only == [
+        "noop",
+        "azure-noop",
+        "azure-upload",
+        "fingerprint",
+        "start",
+        "log",
+        "many",
+        "kubernetes-scale",
+    ]
     assert options.repeat == 5
     assert options.write
 
@@ -29,7 +38,8 @@ def test_some_measurements_can_be_named() -> None:
 def test_an_unknown_measurement_is_told_with_those_that_there_are(text: str) -> None:
     """A mistyped name does not measure nothing in silence."""
     with pytest.raises(
-        argparse.ArgumentTypeError, match="there are noop, azure-noop, azure-upload, fingerprint, start, log, many"
+        argparse.ArgumentTypeError,
+        match="there are noop, azure-noop, azure-upload, fingerprint, start, log, many, kubernetes-scale",
     ):
         cli.parse_names(text)
 
