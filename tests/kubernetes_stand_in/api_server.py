@@ -109,9 +109,10 @@ class ApiServer:
         """An object."""
         return self._ask("GET", self._build_path(kind, namespace, name))
 
-    def list_all(self, kind: Kind, namespace: str, **selectors: str) -> list[Object]:
-        """The objects of a namespace, or of none, that ``labelSelector`` and ``fieldSelector`` select."""
-        return list(self._ask("GET", self._build_path(kind, namespace, **selectors))["items"])
+    def list_all(self, kind: Kind, namespace: str, **selectors: str) -> tuple[list[Object], str]:
+        """What ``labelSelector`` and ``fieldSelector`` select of a namespace or of none, and since when to watch it."""
+        listed = self._ask("GET", self._build_path(kind, namespace, **selectors))
+        return list(listed["items"]), str(listed["metadata"]["resourceVersion"])
 
     def create(self, kind: Kind, thing: Object, manager: str, *, is_dry: bool) -> Object:
         """Creates an object; in a dry run, what it would be."""
@@ -143,9 +144,12 @@ class ApiServer:
         """Has an object deleted."""
         self._ask("DELETE", self._build_path(kind, namespace, name), {"propagationPolicy": policy})
 
-    def watch(self, kind: Kind, namespace: str, seconds: float, **selectors: str) -> Iterator[tuple[str, Object]]:
-        """What happens to objects for so many seconds, beginning with those that there are."""
-        options = {**selectors, "watch": "true", "timeoutSeconds": str(max(1, round(seconds)))}
+    def watch(
+        self, kind: Kind, namespace: str, since: str, seconds: float, **selectors: str
+    ) -> Iterator[tuple[str, Object]]:
+        """What has happened to objects since they were listed, and happens for so many seconds."""
+        length = str(max(1, round(seconds)))
+        options = {**selectors, "watch": "true", "resourceVersion": since, "timeoutSeconds": length}
         for event in self._transport.stream(self._build_path(kind, namespace, **options)):
             if event["type"] == "ERROR":
                 raise RefusedError(event["object"].get("code", 0), event["object"])

@@ -256,7 +256,10 @@ def test_a_deletion_waits_until_the_object_is_gone(annotation: str, policy: str)
     request = build_request(metadata={"name": "one", "namespace": "team", "annotations": annotations})
     conversation = Conversation(
         Exchange(ask=f"DELETE {ONE}", sends={"propagationPolicy": policy}, answer={}),
-        Exchange(ask=f"GET {MAPS}?fieldSelector=metadata.name%3Done", answer={"items": []}),
+        Exchange(
+            ask=f"GET {MAPS}?fieldSelector=metadata.name%3Done",
+            answer={"items": [], "metadata": {"resourceVersion": "7"}},
+        ),
     )
 
     open_lifecycle(conversation).delete(request, "team/one", build_old())

@@ -128,7 +128,7 @@ def test_what_was_made_is_in_the_state_with_its_secrets() -> None:
     lists = "/api/v1/namespaces/team/secrets?fieldSelector=metadata.name%3Done"
     conversation = Conversation(
         Exchange(ask=ask, sends=INPUTS, answer=LIVE),
-        Exchange(ask=f"GET {lists}", answer={"items": [LIVE]}),
+        Exchange(ask=f"GET {lists}", answer={"items": [LIVE], "metadata": {"resourceVersion": "7"}}),
         Exchange(ask="GET /api/v1/namespaces/team/secrets/one", answer=LIVE),
     )
     plugin, _ = open_plugin(conversation)

@@ -18,8 +18,9 @@ _ROUND_SECONDS = 5
 """How long a watch is, at most: so soon is an interruption noticed, and so soon what a lost watch did not tell."""
 
 _PAUSE_SECONDS = 1
-_TOO_MANY = 429
-_FIRST_TROUBLE = 500
+_FINAL = frozenset({401, 403, 404})
+"""What the API server answers whom it will not serve; other errors are of a moment."""
+
 _POD = Kind(group="", version="v1", name="Pod")
 _SLICE = Kind(group="discovery.k8s.io", version="v1", name="EndpointSlice")
 _STORAGE_CLASS = Kind(group="storage.k8s.io", version="v1", name="StorageClass")
@@ -138,47 +139,28 @@ class Waits:
         deadline: float,
     ) -> None:
         while True:
-            obstacle = self._look(kind, namespace, selector, test)
-            left = deadline - self._now()
-            if not obstacle:
-                return
+            obstacle = ""
+            try:
+                listed, since = self._server.list_all(kind, namespace, **selector)
+                things = {each["metadata"]["name"]: each for each in listed}
+                obstacle = test(things)
+                left = min(deadline - self._now(), _ROUND_SECONDS)
+                if not obstacle:
+                    return
+                if left > 0 and not self._interrupted.is_set():
+                    for event, thing in self._server.watch(kind, namespace, since, left, **selector):
+                        _take(things, event, thing)
+                        if not test(things):
+                            return
+            except (UnreachableError, RefusedError) as error:
+                obstacle = obstacle or str(error)
+                if isinstance(error, RefusedError) and error.status in _FINAL:
+                    raise NotReadyError(f"{kind.name} cannot be waited for: {error}", []) from error
+                self._pause(_PAUSE_SECONDS)
             if self._interrupted.is_set():
                 raise NotReadyError(f"Resource operation was cancelled for {name!r}", [obstacle])
-            if left <= 0:
+            if self._now() >= deadline:
                 raise NotReadyError(f"'{name}' timed out waiting to be Ready", [obstacle])
-            try:
-                if not self._watch(kind, namespace, selector, test, min(left, _ROUND_SECONDS)):
-                    return
-            except (UnreachableError, RefusedError):
-                # The next look tells whether that is for good.
-                self._pause(_PAUSE_SECONDS)
-
-    def _look(self, kind: Kind, namespace: str, selector: Mapping[str, str], test: Callable[[Things], str]) -> str:
-        """What is in the way now; an API server in trouble may come back, one that refuses is final."""
-        try:
-            listed = self._server.list_all(kind, namespace, **selector)
-        except UnreachableError as error:
-            return str(error)
-        except RefusedError as error:
-            if error.status == _TOO_MANY or error.status >= _FIRST_TROUBLE:
-                return str(error)
-            raise NotReadyError(f"{kind.name} cannot be waited for: {error}", []) from error
-        return test({each["metadata"]["name"]: each for each in listed})
-
-    def _watch(
-        self, kind: Kind, namespace: str, selector: Mapping[str, str], test: Callable[[Things], str], seconds: float
-    ) -> str:
-        """Watches for so many seconds; gives what is in the way then, nothing as soon as nothing is."""
-        things: dict[str, Object] = {}
-        obstacle = "not looked at yet"
-        for event, thing in self._server.watch(kind, namespace, seconds, **selector):
-            things[thing["metadata"]["name"]] = thing
-            if event == "DELETED":
-                del things[thing["metadata"]["name"]]
-            obstacle = test(things)
-            if not obstacle:
-                break
-        return obstacle
 
     def _is_bound_later(self, claim: Object) -> bool:
         storage_class = claim["spec"].get("storageClassName")
@@ -196,10 +178,16 @@ class Waits:
             return []
         namespace = objects.find_metadata(owner, "namespace")
         try:
-            found = self._server.list_all(_POD, namespace, labelSelector=selector)
+            found, _ = self._server.list_all(_POD, namespace, labelSelector=selector)
         except StandInError as error:
             return [f"pods cannot be looked at: {error}"]
         return [problem for pod in found for problem in pods.find_problems(pod)]
+
+
+def _take(things: dict[str, Object], event: str, thing: Object) -> None:
+    things[thing["metadata"]["name"]] = thing
+    if event == "DELETED":
+        del things[thing["metadata"]["name"]]
 
 
 def _build_test(wait: Wait, name: str) -> Callable[[Things], str]:
