@@ -8,14 +8,13 @@ from __future__ import annotations
 import contextlib
 import pathlib
 import secrets
-import tarfile
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from aml_infra.backends import kubernetes_pods, kubernetes_state
+from aml_infra.backends import folder_archive, kubernetes_pods, kubernetes_state
 from aml_infra.backends.kubernetes_api import Exec, KubernetesApi
 from aml_infra.backends.kubernetes_layout import KEPT, LOG_NAME, READER_LABEL, Place
 from aml_infra.errors import AccessDenied, BackendUnavailable
@@ -35,7 +34,7 @@ _QUOTA = "exceeded quota"
 _TAIL = 'until [ -e "$2" ]; do sleep 0.1; done; exec tail -c "+$(($1 + 1))" -f "$2"'
 _FROM = '[ ! -e "$2" ] || tail -c "+$(($1 + 1))" "$2"'
 _LENGTH = '[ ! -e "$1" ] || wc -c < "$1"'
-_FOLDER = '[ ! -d "$1" ] || tar -cf - -C "$1" .'
+_FOLDER = '[ ! -d "$1" ] || tar -cf - -C "${1%/*}" "${1##*/}"'
 
 
 class Tail:
@@ -112,14 +111,10 @@ class Files:
     @contextlib.contextmanager
     def fetch(self, image: str, path: str) -> Iterator[pathlib.Path]:
         """A folder of the volume as one of this machine, for as long as it is used; the same errors."""
-        with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as spool:
-            for chunk in self._read_all(image, ["sh", "-c", _FOLDER, "sh", f"{KEPT}/{path}"]):
-                spool.write(chunk)
-            if spool.tell():
-                spool.seek(0)
-                with tarfile.open(fileobj=spool) as tar:
-                    tar.extractall(folder, filter="data")
-            yield pathlib.Path(folder)
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = pathlib.Path(temporary)
+            folder_archive.unpack(self._read_all(image, ["sh", "-c", _FOLDER, "sh", f"{KEPT}/{path}"]), path, folder)
+            yield folder
 
     def _read_all(self, image: str, argv: Sequence[str]) -> list[bytes]:
         """What a program prints, which is started again where the connection to it is lost."""

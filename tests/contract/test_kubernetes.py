@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import json
 import pathlib
-import threading
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from aml_infra import source
 from aml_infra.backends import kubernetes_api, kubernetes_watch
 from aml_infra.backends.base import Status
 from aml_infra.backends.kubernetes import KubernetesBackend
+from aml_infra.backends.kubernetes_api import KubernetesApi
+from aml_infra.backends.kubernetes_layout import RUN_LABEL
 from aml_infra.errors import AccessDenied, InvalidInput, RunConflict, RunNotSubmitted
 from aml_infra.spec import Demand, Resources, RunInput
 from tests.contract.conftest import Scene, Stage
@@ -406,25 +409,25 @@ def test_an_image_is_identified_by_its_digest_or_its_registry(kubernetes_stage: 
         scene.backend.identify_image(f"{server}/base:2")
 
 
-def test_one_watch_serves_all_who_follow(kubernetes_stage: Stage) -> None:
-    """Two connections, however many runs there are; none when nobody follows."""
+def test_one_watch_serves_all_who_follow(kubernetes_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of Jobs and one of pods, however many runs there are."""
     scene = kubernetes_stage()
     others = [dataclasses.replace(scene.spec, triggers={"n": str(number)}) for number in range(4)]
     for each in others:
         scene.backend.submit(each, 1, scene.snapshot)
-    states = [scene.backend.describe(each.run_id) for each in others]
-    seen: list[int] = []
+    states = [state for each in others if (state := scene.backend.describe(each.run_id)) is not None]
+    watched: list[str] = []
+    api, watch = scene.backend._api, KubernetesApi.watch  # type: ignore[attr-defined]
 
-    def follow(state: Any) -> None:
-        list(scene.backend.follow(state))
+    def note(self: KubernetesApi, kind: str, selector: str, version: str) -> Iterator[dict[str, Any]]:
+        # Another backend's watch may be about to end.
+        if self is api and selector == RUN_LABEL:
+            watched.append(kind)
+        return watch(self, kind, selector, version)
 
-    threads = [threading.Thread(target=follow, args=(state,)) for state in states]
-    for thread in threads:
-        thread.start()
-    while any(thread.is_alive() for thread in threads):
-        seen.append(sum(each.name.startswith("watch ") for each in threading.enumerate()))
-        threads[0].join(0.05)
-        for thread in threads:
-            thread.join(0.05)
+    monkeypatch.setattr(KubernetesApi, "watch", note)
+    with concurrent.futures.ThreadPoolExecutor(len(states)) as pool:
+        logs = list(pool.map(lambda state: list(scene.backend.follow(state)), states))
 
-    assert max(seen) == len(kubernetes_watch.KINDS)
+    assert logs == [["one", "two"]] * 4
+    assert sorted(watched) == sorted(kubernetes_watch.KINDS)
