@@ -56,6 +56,7 @@ _WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
 _REGISTRIES = "Microsoft.ContainerRegistry/registries"
 _IDENTITIES = "Microsoft.ManagedIdentity/userAssignedIdentities"
 _VAULTS = "Microsoft.KeyVault/vaults"
+_CLUSTERS = "Microsoft.ContainerService/managedClusters"
 # What nearly all roles that manage a service have besides.
 _COMMON = (
     "Microsoft.Authorization/*/read",
@@ -224,6 +225,56 @@ _ROLES = (
         name="4d97b98b-1d4f-4787-a291-c67834d212e7",
         role_name="Network Contributor",
         actions=(*_COMMON, "Microsoft.Network/*", "Microsoft.ResourceHealth/availabilityStatuses/read"),
+    ),
+    RoleDefinition(
+        name="ed7f3fbd-7b88-4dd4-9017-9adb7ce333f8",
+        role_name="Azure Kubernetes Service Contributor Role",
+        actions=(
+            f"{_CLUSTERS}/read",
+            f"{_CLUSTERS}/write",
+            "Microsoft.ContainerService/locations/*",
+            f"{_CLUSTERS}/*",
+            "Microsoft.Resources/deployments/*",
+            "Microsoft.Insights/alertRules/*",
+            "Microsoft.Resources/subscriptions/resourceGroups/read",
+            "Microsoft.Support/*",
+        ),
+    ),
+    RoleDefinition(
+        name="4abbcc35-e782-43d8-92f1-2d3f1bd2285f",
+        role_name="Azure Kubernetes Service Cluster User Role",
+        actions=(f"{_CLUSTERS}/listClusterUserCredential/action", f"{_CLUSTERS}/read"),
+    ),
+    RoleDefinition(
+        name="0ab0b1a8-8aac-4efd-b8c2-3ee1fb270be8",
+        role_name="Azure Kubernetes Service Cluster Admin Role",
+        actions=(
+            f"{_CLUSTERS}/listClusterAdminCredential/action",
+            f"{_CLUSTERS}/accessProfiles/listCredential/action",
+            f"{_CLUSTERS}/read",
+            f"{_CLUSTERS}/runcommand/action",
+        ),
+    ),
+    RoleDefinition(
+        name="b1ff04bb-8a4e-4dc4-8eb5-8693973ce19b",
+        role_name="Azure Kubernetes Service RBAC Cluster Admin",
+        actions=(*_COMMON, f"{_CLUSTERS}/listClusterUserCredential/action"),
+        data_actions=(f"{_CLUSTERS}/*",),
+    ),
+    RoleDefinition(
+        name="a7ffa36f-339b-4b5c-8bdf-e2c188b2c0eb",
+        role_name="Azure Kubernetes Service RBAC Writer",
+        actions=(*_COMMON,),
+        data_actions=(
+            f"{_CLUSTERS}/apps/*",
+            f"{_CLUSTERS}/batch/*",
+            f"{_CLUSTERS}/configmaps/*",
+            f"{_CLUSTERS}/persistentvolumeclaims/*",
+            f"{_CLUSTERS}/pods/*",
+            f"{_CLUSTERS}/secrets/*",
+            f"{_CLUSTERS}/serviceaccounts/*",
+            f"{_CLUSTERS}/services/*",
+        ),
     ),
 )
 DEFINITIONS = types.MappingProxyType({role.name: role for role in _ROLES})

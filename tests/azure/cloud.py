@@ -73,6 +73,19 @@ class Call:
     user_agent: str
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Kubernetes:
+    """A Kubernetes that runs.
+
+    Attributes:
+        server: its address, https://...
+        authority: the certificate that its own is checked with, as PEM.
+    """
+
+    server: str
+    authority: bytes
+
+
 class Cloud:
     """One tenant with one subscription.
 
@@ -87,10 +100,12 @@ class Cloud:
         calls: what was asked, in order.
         registered: resource providers that the subscription may use, in lower case.
         quotas: cores that a family of machines may use, by region and family; 100 where nothing is said.
+        vm_quotas: likewise of machines that are not Machine Learning's, which have a quota of their own.
         remembered: when clusters were deleted and which sizes they had, by id.
         taken_names: pairs of a type and a name, in lower case, that others have somewhere in Azure.
         registry_server: the address that container registries say is theirs, for Docker's daemon, which knows no proxy;
             empty for their own names.
+        kubernetes: the Kubernetes that managed clusters really are; None where nothing answers at their addresses.
         page_size: how many resources a page of a list has.
         jobs: the jobs of Machine Learning, which run where the cloud is behind a server, and are only kept else.
         blobs: the service's own way to blobs; None where there is no server.
@@ -109,9 +124,11 @@ class Cloud:
         self.calls: list[Call] = []
         self.registered = {"microsoft.authorization", "microsoft.resources", "microsoft.features"}
         self.quotas: dict[tuple[str, str], int] = {}
+        self.vm_quotas: dict[tuple[str, str], int] = {}
         self.remembered: dict[str, tuple[datetime.datetime, str]] = {}
         self.taken_names: set[tuple[str, str]] = set()
         self.registry_server = ""
+        self.kubernetes: Kubernetes | None = None
         self.page_size = 50
         self.jobs = runs.JobRuns(self)
         self.blobs: ServiceBlobs | None = None

@@ -71,5 +71,7 @@ def find_definition(cloud: Cloud, role_definition_id: str) -> RoleDefinition:
 
 
 def _matches(action: str, patterns: tuple[str, ...]) -> bool:
-    # A star stands for any text, slashes too; no action has another of fnmatch's characters.
-    return any(fnmatch.fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)
+    # A star stands for any text, slashes too, and between two of them for none; no action has another of fnmatch's
+    # characters.
+    forms = [form for pattern in patterns for form in (pattern.lower(), pattern.lower().replace("/*/", "/"))]
+    return any(fnmatch.fnmatchcase(action.lower(), form) for form in forms)

@@ -32,8 +32,10 @@ _SCALARS: Mapping[str, Kind] = {
     "float": Kind.NUMBER,
     "object": Kind.ANY,
     "iso-8601": Kind.DATETIME,
+    "date": Kind.STRING,
     "rfc-1123": Kind.STRING,
     "base64": Kind.STRING,
+    "bytearray": Kind.STRING,
     "time": Kind.STRING,
     "duration": Kind.DURATION,
 }

@@ -19,6 +19,7 @@ PACKAGES = (
     "azure.mgmt.applicationinsights.v2020_02_02.models",
     "azure.mgmt.authorization.v2022_04_01.models",
     "azure.mgmt.containerregistry.v2023_01_01_preview.models",
+    "azure.mgmt.containerservice.models",
     "azure.mgmt.keyvault.models",
     "azure.mgmt.loganalytics.models",
     "azure.mgmt.machinelearningservices.models",

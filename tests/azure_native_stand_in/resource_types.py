@@ -17,6 +17,7 @@ _GROUP = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}"
 _ML = f"{_GROUP}/providers/Microsoft.MachineLearningServices/workspaces/{{workspaceName}}"
 _STORAGE = f"{_GROUP}/providers/Microsoft.Storage/storageAccounts/{{accountName}}"
 _ENDPOINT = f"{_GROUP}/providers/Microsoft.Network/privateEndpoints/{{privateEndpointName}}"
+_AKS = f"{_GROUP}/providers/Microsoft.ContainerService/managedClusters/{{resourceName}}"
 _UNENCODED = ("scope", "resourceUri")
 """Path parameters that are paths themselves."""
 
@@ -191,6 +192,32 @@ _TABLE = (
         token="azure-native:containerregistry:Registry",  # noqa: S106
         path=f"{_GROUP}/providers/Microsoft.ContainerRegistry/registries/{{registryName}}",
         request="azure.mgmt.containerregistry.v2023_01_01_preview.models:Registry",
+        follows=True,
+    ),
+    ResourceType(
+        token="azure-native:containerservice:ManagedCluster",  # noqa: S106
+        path=_AKS,
+        request="azure.mgmt.containerservice.models:ManagedCluster",
+        replaces=frozenset(
+            {
+                "diskEncryptionSetID",
+                "dnsPrefix",
+                "fqdnSubdomain",
+                "linuxProfile",
+                "location",
+                # Of its parts, the newest plugins replace for fewer; for all that components set they do.
+                "networkProfile",
+                "nodeResourceGroup",
+                "windowsProfile",
+            }
+        ),
+        follows=True,
+    ),
+    ResourceType(
+        token="azure-native:containerservice:AgentPool",  # noqa: S106
+        path=f"{_AKS}/agentPools/{{agentPoolName}}",
+        request="azure.mgmt.containerservice.models:AgentPool",
+        replaces=frozenset({"gpuInstanceProfile", "vmSize"}),
         follows=True,
     ),
     ResourceType(

@@ -29,7 +29,7 @@ def list_differences(args: Shape, body: Shape, path: str, seen: set[tuple[int, i
             else:
                 yield from list_differences(each, body.subtypes[value], path, seen)
         return
-    places = wire_form.find_places(body)
+    places = wire_form.find_input_places(body)
     for name, known in args.properties.items():
         here = f"{path}.{name}" if path else name
         if name not in places:

@@ -28,11 +28,18 @@ class Place:
 
 
 def find_places(shape: Shape) -> Mapping[str, Place]:
-    """Every property of an object, by pulumi-azure-native's name of it."""
+    """Every property of an object, by pulumi-azure-native's name of it; of two so called, the outer one."""
     found: dict[str, Place] = {}
     for place in _walk(shape, ()):
         found.setdefault(name_of(place.known), place)
     return found
+
+
+def find_input_places(shape: Shape) -> Mapping[str, Place]:
+    """Likewise, where an input goes; of two so called, the one that the service reads."""
+    places = find_places(shape)
+    inner = {name_of(place.known): place for place in _walk(shape, ()) if not place.known.read_only}
+    return {name: inner.get(name, place) for name, place in places.items()}
 
 
 def name_of(known: Property) -> str:
@@ -40,6 +47,8 @@ def name_of(known: Property) -> str:
     client = known.client_name
     if client.endswith("_property") and client.removesuffix("_property") == known.name:
         client = known.name  # a name that Python's own objects have
+    # A name that an outer property has, too.
+    client = client.removesuffix(f"_properties_{known.name}")
     renamed = _plain(known.name) != _plain(client)
     if renamed or known.name.islower():
         return _join_words(client)
@@ -52,7 +61,7 @@ def build_body(shape: Shape, inputs: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UnknownNameError: If an input has no place.
     """
-    places = find_places(shape)
+    places = find_input_places(shape)
     if shape.discriminator is not None:
         given = inputs.get(name_of(shape.properties[shape.discriminator]))
         subtype = shape.subtypes.get(str(given), shape)

@@ -29,6 +29,7 @@ LOCATION = "westeurope"
 TENANT = "11111111-1111-4111-8111-111111111111"
 PROVIDERS = (
     "Microsoft.ContainerRegistry",
+    "Microsoft.ContainerService",
     "Microsoft.Insights",
     "Microsoft.KeyVault",
     "Microsoft.MachineLearningServices",

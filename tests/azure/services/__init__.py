@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MODULES = (
     "container_registry",
+    "container_service",
     "diagnostic_settings",
     "groups",
     "insights",
@@ -83,7 +84,9 @@ def list_types() -> Iterator[ResourceType]:
 
 def list_namespaces() -> list[str]:
     """All resource providers."""
-    return sorted({each.namespace for each in list_types()})
+    types, functions = _read_tables()
+    found = {each.namespace for each in types.values()}
+    return sorted(found | {each.name.partition("/")[0] for each in functions.values()})
 
 
 def has_namespace(name: str) -> bool:

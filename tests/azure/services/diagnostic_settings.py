@@ -40,6 +40,13 @@ CATEGORIES = {
     "Microsoft.ContainerRegistry/registries": Categories(
         logs=("ContainerRegistryLoginEvents", "ContainerRegistryRepositoryEvents")
     ),
+    "Microsoft.ContainerService/managedClusters": Categories(
+        logs=(
+            "cloud-controller-manager", "cluster-autoscaler", "csi-azuredisk-controller", "csi-azurefile-controller",
+            "csi-snapshot-controller", "guard", "karpenter-events", "kube-apiserver", "kube-audit", "kube-audit-admin",
+            "kube-controller-manager", "kube-scheduler",
+        ),
+    ),
     "Microsoft.Insights/components": Categories(
         logs=(
             "AppAvailabilityResults", "AppBrowserTimings", "AppDependencies", "AppEvents", "AppExceptions",

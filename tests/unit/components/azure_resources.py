@@ -39,6 +39,7 @@ EXISTING_WORKSPACE: dict[str, Any] = {
 """What Azure says of a workspace that was there before."""
 
 WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
+AKS = "Microsoft.ContainerService/managedClusters"
 
 IDS: dict[str, Callable[[Inputs], str]] = {
     "resources:ResourceGroup": lambda inputs: build_group_id(inputs["resourceGroupName"]),
@@ -70,6 +71,10 @@ IDS: dict[str, Callable[[Inputs], str]] = {
         f"{name_in_group(WORKSPACES, 'workspaceName')(inputs)}/connections/{inputs['connectionName']}"
     ),
     "containerregistry:Registry": name_in_group("Microsoft.ContainerRegistry/registries", "registryName"),
+    "containerservice:ManagedCluster": name_in_group(AKS, "resourceName"),
+    "containerservice:AgentPool": lambda inputs: (
+        f"{name_in_group(AKS, 'resourceName')(inputs)}/agentPools/{inputs['agentPoolName']}"
+    ),
     "monitor:DiagnosticSetting": lambda inputs: (
         f"{inputs['resourceUri']}/providers/Microsoft.Insights/diagnosticSettings/{inputs['name']}"
     ),
@@ -118,6 +123,11 @@ OUTPUTS: dict[str, Callable[[str, Inputs], dict[str, Any]]] = {
         },
     },
     "machinelearningservices:EnvironmentVersion": lambda _, inputs: {"name": inputs["version"]},
+    "containerservice:ManagedCluster": lambda _, inputs: {
+        "identity": _map_identities(inputs["identity"]),
+        "currentKubernetesVersion": "1.34.4",
+        "oidcIssuerProfile": {**inputs["oidcIssuerProfile"], "issuerURL": f"https://oidc/{inputs['resourceName']}/"},
+    },
     "containerregistry:Registry": lambda _, inputs: {"loginServer": f"{inputs['registryName']}.azurecr.io"},
 }
 """What the service adds to the inputs."""
