@@ -53,15 +53,18 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         with bed.make_bed(options.repeat) as place:
-            machine = describe_machine(place.programs, options.repeat)
+            machine, today = describe_machine(place.programs, options.repeat), _find_day()
             project.warm_up(place)
             rows: list[table.Row] = []
             for name in options.only:
                 rows += BENCHMARKS[name].measure(place)
-        text = f"{machine}\n\n{table.format_table(rows)}"
-        print(text)
-        if is_written(options):
-            PAGE.write_text(table.replace_between_markers(PAGE.read_text(), text))
+        cells = [dataclasses.replace(row, day=today).cells for row in rows]
+        print(f"{machine}\n\n{table.format_table(cells)}")
+        if options.write:
+            page = PAGE.read_text()
+            known = table.find_between_markers(page)
+            block = build_block(known, machine, cells, is_whole=set(options.only) == set(BENCHMARKS))
+            PAGE.write_text(table.replace_between_markers(page, block))
     except errors.BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -85,16 +88,32 @@ def build_parser() -> argparse.ArgumentParser:
         type=parse_names,
         default=list(BENCHMARKS),
         metavar="NAMES",
-        help="some measurements, separated by commas; they are not written, as the page's table is from one run",
+        help="some measurements, separated by commas; the page keeps the rows of the others",
     )
     parser.add_argument("--repeat", type=parse_rounds, default=5, metavar="N", help="median of N (default: 5)")
     parser.add_argument("--no-write", dest="write", action="store_false", help="leave docs/performance.md as it is")
     return parser
 
 
-def is_written(options: argparse.Namespace) -> bool:
-    """Whether the results go into the page, whose table is from one whole run."""
-    return bool(options.write) and set(options.only) == set(BENCHMARKS)
+def build_block(known: str, machine: str, rows: Sequence[table.Cells], *, is_whole: bool) -> str:
+    """What is to be on the page between its markers.
+
+    Args:
+        known: what is there.
+        machine: on what `rows` were measured.
+        rows: that were measured.
+        is_whole: whether they are all that there are.
+
+    Raises:
+        BenchError: rows of others would be beside them that were measured on something else.
+    """
+    if not is_whole:
+        if not known.startswith(f"{machine}\n"):
+            other = known.partition("\n")[0]
+            text = f"not written, as the page's rows are of another machine or of other versions ({other})"
+            raise errors.BenchError(f"{text}; measure all of it, or give --no-write")
+        rows = table.merge_rows(table.parse_table(known), rows)
+    return f"{machine}\n\n{table.format_table(rows)}"
 
 
 def parse_names(text: str) -> list[str]:
@@ -117,15 +136,18 @@ def parse_rounds(text: str) -> int:
 
 
 def describe_machine(runner: programs.Programs, rounds: int) -> str:
-    """A sentence about when and on what this is measured; nothing in it tells whose machine it is."""
-    today = datetime.datetime.now(datetime.timezone.utc).date()
+    """A sentence about what this is measured on; nothing in it tells whose machine it is."""
     engine = runner.run(["pulumi", "version"]).text.strip().removeprefix("v")
     docker = runner.run(["docker", "version", "--format", "{{.Server.Version}}"]).text.strip()
     return (
-        f"Measured on {today.isoformat()}: {os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
+        f"Measured on {os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
         f"Python {platform.python_version()}, Pulumi {engine}, Docker {docker}, azure-ai-ml {azure.VERSION}; "
         f"median of {rounds}."
     )
+
+
+def _find_day() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).date().isoformat()
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -11,7 +11,10 @@ BEGIN = "<!-- written by `make bench`: begin -->"
 END = "<!-- written by `make bench`: end -->"
 NOTHING = "-"
 
-HEAD = ("what", "ours", "reference", "ratio", "goal", "met")
+HEAD = ("what", "ours", "reference", "ratio", "goal", "met", "on")
+
+Cells = tuple[str, ...]
+"""A line of the table, in the order of `HEAD`."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,6 +28,7 @@ class Row:
         ratio: ours by the reference.
         goal: what we want.
         met: whether it is so; None where there is no goal.
+        day: when it was measured.
     """
 
     what: str
@@ -33,12 +37,13 @@ class Row:
     ratio: str = NOTHING
     goal: str = NOTHING
     met: bool | None = None
+    day: str = NOTHING
 
     @property
-    def cells(self) -> tuple[str, ...]:
+    def cells(self) -> Cells:
         """The texts in the order of `HEAD`."""
         met = {True: "yes", False: "**no**", None: NOTHING}[self.met]
-        return (self.what, self.ours, self.reference, self.ratio, self.goal, met)
+        return (self.what, self.ours, self.reference, self.ratio, self.goal, met, self.day)
 
 
 def build_ratio_row(what: str, ours: float, reference: float, *, most: float | None = None) -> Row:
@@ -64,16 +69,41 @@ def build_difference_row(what: str, ours: float, reference: float, *, most: floa
     )
 
 
-def format_table(rows: Sequence[Row]) -> str:
+def format_table(rows: Sequence[Cells]) -> str:
     """The rows as a table of Markdown, in columns for those who read it as text."""
-    lines = [HEAD, *(row.cells for row in rows)]
+    lines = [HEAD, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
 
-    def format_line(cells: Sequence[str]) -> str:
+    def format_line(cells: Cells) -> str:
         return "| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) + " |"
 
     rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
     return "\n".join([format_line(HEAD), rule, *(format_line(line) for line in lines[1:])])
+
+
+def parse_table(text: str) -> list[Cells]:
+    """The rows in what `format_table` made, wherever it is in `text`.
+
+    Raises:
+        BenchError: it has other columns.
+    """
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines[1:]]
+    if any(len(row) != len(HEAD) for row in rows):
+        raise errors.BenchError(f"the table on the page has other columns than {', '.join(HEAD)}")
+    return rows
+
+
+def merge_rows(known: Sequence[Cells], measured: Sequence[Cells]) -> list[Cells]:
+    """The rows that are known, with those that were measured anew in their places; new ones are last."""
+    anew = {row[0]: row for row in measured}
+    return [*(anew.pop(row[0], row) for row in known), *anew.values()]
+
+
+def find_between_markers(page: str) -> str:
+    """What is between the two markers; the same error as of `replace_between_markers`."""
+    replace_between_markers(page, "")
+    return page.partition(BEGIN)[2].partition(END)[0].strip()
 
 
 def replace_between_markers(page: str, text: str) -> str:

@@ -51,14 +51,27 @@ def test_rounds_are_counted_from_one(text: str) -> None:
         cli.parse_rounds(text)
 
 
-def test_only_a_whole_run_is_written() -> None:
-    """The page's table is from one run, on one machine."""
-    names = list(cli.BENCHMARKS)
+def build_block(machine: str, ours: str, *, known: str = "", is_whole: bool = False, what: str = "first") -> str:
+    """What is on the page when this was measured."""
+    return cli.build_block(known, machine, [table.Row(what=what, ours=ours).cells], is_whole=is_whole)
 
-    assert cli.is_written(cli.build_parser().parse_args([]))
-    assert cli.is_written(cli.build_parser().parse_args(["--only", ",".join(names)]))
-    assert not cli.is_written(cli.build_parser().parse_args(["--only", "noop"]))
-    assert not cli.is_written(cli.build_parser().parse_args(["--no-write"]))
+
+def test_some_measurements_replace_their_own_rows() -> None:
+    """The page keeps the rows of the others, as far as they are of the same machine; a whole run replaces all."""
+    known = build_block("Measured on 2 cores.", "1 s", is_whole=True)
+
+    same = build_block("Measured on 2 cores.", "2 s", known=known, what="second")
+
+    assert [row[:2] for row in table.parse_table(same)] == [("first", "1 s"), ("second", "2 s")]
+    with pytest.raises(errors.BenchError, match=r"of another machine or of other versions \(Measured on 2 cores.\)"):
+        build_block("Measured on 4 cores.", "2 s", known=known)
+    whole = build_block("Measured on 4 cores.", "3 s", known=known, is_whole=True)
+    assert [row[:2] for row in table.parse_table(whole)] == [("first", "3 s")]
+
+
+def test_the_rows_of_the_page_are_read() -> None:
+    """A run of some would notice only when it has measured."""
+    assert table.parse_table(table.find_between_markers(cli.PAGE.read_text()))
 
 
 def test_the_page_has_its_markers() -> None:

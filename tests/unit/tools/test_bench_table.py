@@ -9,17 +9,17 @@ def test_a_ratio_within_its_goal_is_met() -> None:
     """Both figures, their ratio and the goal are in the row."""
     row = table.build_ratio_row("up", 1.2, 1.0, most=1.3)
 
-    assert row.cells == ("up", "1.20 s", "1.00 s", "1.20", "ratio <= 1.3", "yes")
+    assert row.cells == ("up", "1.20 s", "1.00 s", "1.20", "ratio <= 1.3", "yes", "-")
 
 
 def test_a_goal_that_is_missed_is_shown_as_missed() -> None:
     """It cannot be overlooked."""
-    assert table.build_ratio_row("up", 1.4, 1.0, most=1.3).cells[-1] == "**no**"
+    assert table.build_ratio_row("up", 1.4, 1.0, most=1.3).cells[5] == "**no**"
 
 
 def test_a_row_without_a_goal_is_neither_met_nor_missed() -> None:
     """A figure may just be told."""
-    assert table.build_ratio_row("up", 1.4, 1.0).cells[-2:] == ("-", "-")
+    assert table.build_ratio_row("up", 1.4, 1.0).cells[4:6] == ("-", "-")
 
 
 @pytest.mark.parametrize(("ours", "met"), [(2.1, True), (2.3, False)])
@@ -33,16 +33,25 @@ def test_a_difference_is_told_and_judged(ours: float, met: bool) -> None:
 
 def test_columns_stand_one_below_the_other() -> None:
     """The table can be read as text, too."""
-    text = table.format_table(
-        [table.Row(what="first", ours="1 s"), table.Row(what="second one", ours="20 s", met=True)]
-    )
+    rows = [table.Row(what="first", ours="1 s"), table.Row(what="second one", ours="20 s", met=True, day="2026-01-01")]
+
+    text = table.format_table([row.cells for row in rows])
 
     assert text.splitlines() == [
-        "| what       | ours | reference | ratio | goal | met |",
-        "|------------|------|-----------|-------|------|-----|",
-        "| first      | 1 s  | -         | -     | -    | -   |",
-        "| second one | 20 s | -         | -     | -    | yes |",
+        "| what       | ours | reference | ratio | goal | met | on         |",
+        "|------------|------|-----------|-------|------|-----|------------|",
+        "| first      | 1 s  | -         | -     | -    | -   | -          |",
+        "| second one | 20 s | -         | -     | -    | yes | 2026-01-01 |",
     ]
+    assert table.parse_table(f"before\n{text}\nafter") == [row.cells for row in rows]
+
+
+def test_what_was_measured_anew_takes_the_place_of_what_was_known() -> None:
+    """What is new is last, and nothing else changes."""
+    first, second = (table.Row(what=what, ours="1 s", day="2026-01-01").cells for what in ("first", "second"))
+    anew, third = (table.Row(what=what, ours="2 s", day="2026-01-02").cells for what in ("first", "third"))
+
+    assert table.merge_rows([first, second], [third, anew]) == [anew, second, third]
 
 
 def test_only_what_is_between_the_markers_is_replaced() -> None:
@@ -53,6 +62,7 @@ def test_only_what_is_between_the_markers_is_replaced() -> None:
 
     assert replaced == f"before\n{table.BEGIN}\nnew\n{table.END}\nafter\n"
     assert table.replace_between_markers(replaced, "new") == replaced
+    assert table.find_between_markers(replaced) == "new"
 
 
 @pytest.mark.parametrize(
