@@ -124,6 +124,7 @@ class KubernetesSection(Section):
     egress_cidrs: list[str] | None = None
     device_plugin: bool = False
     pending_minutes: float = 30
+    runtime: str | None = None
 
 
 class ExternalRegistrySection(Section):

@@ -26,6 +26,7 @@ from aml_infra.backends import (
     kubernetes_layout,
     kubernetes_request,
     kubernetes_state,
+    kubernetes_workload,
     tracking,
 )
 from aml_infra.backends.base import AlreadySubmitted, Backend, Record, RunGone, RunState, Status, Tell, tell_nobody
@@ -34,6 +35,7 @@ from aml_infra.backends.kubernetes_files import Files
 from aml_infra.backends.kubernetes_follower import LOOK_SECONDS, Follower
 from aml_infra.backends.kubernetes_images import Images
 from aml_infra.backends.kubernetes_layout import Place
+from aml_infra.backends.kubernetes_runtimes import Runtimes
 from aml_infra.backends.kubernetes_state import Seen
 from aml_infra.backends.kubernetes_watch import Watch
 from aml_infra.errors import (
@@ -64,8 +66,9 @@ OPTIONS = (
     "shared_memory_gb",
     "pending_minutes",
     "autoscaling",
+    "runtime",
 )
-RECORDS, JOBS, PODS, SECRETS, SERVICES = "v1/configmaps", "batch/v1/jobs", "v1/pods", "v1/secrets", "v1/services"
+RECORDS, PODS, SECRETS, SERVICES = "v1/configmaps", "v1/pods", "v1/secrets", "v1/services"
 
 PENDING_MINUTES = 30.0
 """A run whose command cannot start for so long has failed, unless the options say otherwise."""
@@ -112,6 +115,7 @@ def _open_backend(options: tuple[tuple[str, str], ...]) -> KubernetesBackend:
             tolerations=json.loads(given.get("tolerations") or "[]"),
             priority_class=given.get("priority_class", ""),
             shared_memory_gb=float(given.get("shared_memory_gb") or 2.0),
+            runtime=given.get("runtime", ""),
         )
         pending_minutes = float(given.get("pending_minutes") or PENDING_MINUTES)
         has_autoscaling = bool(json.loads(given.get("autoscaling") or "false"))
@@ -134,12 +138,15 @@ class KubernetesBackend(Backend):
         self._api, self._place, self._has_autoscaling = api, place, has_autoscaling
         self._pending_seconds = pending_minutes * 60
         self._images = Images(api, place)
+        self._runtimes = Runtimes(api)
         self._files = Files(api, place)
         self._watch = Watch(api)
 
     def find_problems(self, demand: Demand) -> list[Problem]:
         problems = rules.find_service_problems(demand, "Kubernetes")
         try:
+            if self._place.runtime:
+                problems += self._runtimes.find_problems(self._place.runtime)
             if self._api.get_namespace() is None:
                 # The same update may be about to make it.
                 return problems
@@ -170,11 +177,12 @@ class KubernetesBackend(Backend):
             raise self._explain_taken(known)
         base.require_same_data(spec)
         request = self.build_request(spec, attempt)
+        runtime = self._runtimes.find(self._place.runtime) if self._place.runtime else None
         try:
             image = self._images.put_source(request["image"], spec, snapshot, tell)
             if spec.secrets:
                 self._api.create(SECRETS, kubernetes_request.build_secret(request, token, spec.secrets))
-            record = self._claim(kubernetes_request.complete(request, image, token), token)
+            record = self._claim(kubernetes_request.complete(request, image, token, runtime), token)
         except (AlreadySubmitted, RunConflict):
             if spec.secrets:
                 self._api.delete(SECRETS, kubernetes_layout.name_secret(name, token))
@@ -207,27 +215,35 @@ class KubernetesBackend(Backend):
 
     def _start(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """Makes the Job of a run, and what goes with it, as far as it is not there; gives the ConfigMap."""
-        objects = json.loads(record["data"]["request"])
-        name = record["metadata"]["name"]
+        workload, name = kubernetes_workload.find_workload(record), record["metadata"]["name"]
         try:
-            try:
-                job = self._api.create(JOBS, objects["job"])
-            except Conflict:
-                job = self._api.get(JOBS, name) or {}
-                if (job.get("metadata") or {}).get("labels", {}).get(kubernetes_layout.RUN_LABEL) is None:
-                    raise
-            owner = kubernetes_request.build_owner(job)
-            if objects["service"] is not None:
-                service = objects["service"]
+            if workload.runtime is not None:
+                self._make(kubernetes_workload.RUNTIMES, workload.runtime)
+            job = self._make(workload.kind, workload.body)
+            owner = workload.build_owner(job)
+            if workload.runtime is not None:
+                self._api.patch(kubernetes_workload.RUNTIMES, workload.name, owner)
+            if workload.service is not None:
+                service = workload.service
                 merged = {**service, "metadata": {**service["metadata"], **owner["metadata"]}}
                 with contextlib.suppress(Conflict):
                     self._api.create(SERVICES, merged)
-            for source in self._list_secret_names(objects["job"]):
-                self._api.patch(SECRETS, source, owner)
+            for secret in workload.secrets:
+                self._api.patch(SECRETS, secret, owner)
         except RequestRefused as error:
-            return self._end(record, Status.FAILED, f"its Job was refused: {error}", has_run=False)
+            return self._end(record, Status.FAILED, f"its {workload.title} was refused: {error}", has_run=False)
         started = {"metadata": {"annotations": {kubernetes_layout.STARTED: job["metadata"]["uid"]}}}
         return self._require(self._api.patch(RECORDS, name, started), name)
+
+    def _make(self, kind: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Makes an object of a run; gives that which is there already, if it is a run's."""
+        try:
+            return self._api.create(kind, body)
+        except Conflict:
+            known = self._api.get(kind, body["metadata"]["name"]) or {}
+            if (known.get("metadata") or {}).get("labels", {}).get(kubernetes_layout.RUN_LABEL) is None:
+                raise
+            return known
 
     @staticmethod
     def _require(record: dict[str, Any] | None, name: str) -> dict[str, Any]:
@@ -236,11 +252,6 @@ class KubernetesBackend(Backend):
                 f"the ConfigMap {name}, which was the run, was deleted; run `pulumi up` again to train it anew"
             )
         return record
-
-    @staticmethod
-    def _list_secret_names(job: Mapping[str, Any]) -> list[str]:
-        (container,) = job["spec"]["template"]["spec"]["containers"]
-        return [each["secretRef"]["name"] for each in container.get("envFrom") or ()]
 
     def describe(self, run_id: str) -> RunState | None:
         record = self._find_newest(run_id)
@@ -254,16 +265,19 @@ class KubernetesBackend(Backend):
     def _see(self, record: Mapping[str, Any]) -> Seen:
         """What there is of an attempt now."""
         if "state" in record["data"]:
-            return Seen(record=record, job=None, pods={})
-        labels = record["metadata"]["labels"]
+            return Seen(record=record, job=None)
+        labels, workload = record["metadata"]["labels"], kubernetes_workload.find_workload(record)
         selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
-        job = self._api.get(JOBS, record["metadata"]["name"])
-        return kubernetes_state.gather(record, job, self._api.list(PODS, selector))
+        job = self._api.get(workload.kind, workload.name)
+        inner = (
+            job if workload.kind == kubernetes_workload.JOBS else self._api.get(kubernetes_workload.JOBS, workload.job)
+        )
+        return kubernetes_state.gather(record, job, self._api.list(PODS, selector), inner)
 
     def _settle(self, record: dict[str, Any]) -> dict[str, Any]:
         """Writes down how a run ended that has lost its Job: what it has kept says whether it did by itself."""
-        name = record["metadata"]["name"]
-        if "state" in record["data"] or self._api.get(JOBS, name) is not None:
+        workload = kubernetes_workload.find_workload(record)
+        if "state" in record["data"] or self._api.get(workload.kind, workload.name) is not None:
             return record
         if kubernetes_state.is_canceled(record):
             return self._end(record, Status.CANCELED, kubernetes_state.CANCELED_REASON)
@@ -271,7 +285,7 @@ class KubernetesBackend(Backend):
             return record
         codes = self._read_exit_codes(record)
         if None in codes:
-            return self._end(record, Status.CANCELED, kubernetes_state.DELETED_REASON)
+            return self._end(record, Status.CANCELED, kubernetes_state.explain_deletion(record))
         failed = next((code for code in codes if code), None)
         if failed is not None:
             return self._end(record, Status.FAILED, "", exit_code=failed)
@@ -299,7 +313,7 @@ class KubernetesBackend(Backend):
         has_run: bool = True,
     ) -> dict[str, Any]:
         """Writes down how an attempt ended; gives its ConfigMap, with the first such word."""
-        seen = Seen(record=record, job=None, pods={})
+        seen = Seen(record=record, job=None)
         state = dataclasses.replace(
             kubernetes_state.read_state(seen),
             status=status,
@@ -348,7 +362,7 @@ class KubernetesBackend(Backend):
         if failure:
             record = self._end(record, Status.FAILED, failure, has_run=False)
         if failure or kubernetes_state.is_canceled(record):
-            self._api.delete(JOBS, name)
+            self._delete(record)
         elif not kubernetes_state.was_started(record):
             record = self._start(record)
         return self._settle(record)
@@ -380,7 +394,7 @@ class KubernetesBackend(Backend):
         return tail.decode("utf-8", "replace")
 
     def _read_record(self, record: Mapping[str, Any]) -> Record:
-        state = kubernetes_state.read_state(Seen(record=record, job=None, pods={}))
+        state = kubernetes_state.read_state(Seen(record=record, job=None))
         known = json.loads(record["data"]["record"])
         workers = int(state.spec.get("workers") or 1)
         folder = f"pvc://{self._place.claim}/{kubernetes_layout.locate_run(state.name)}"
@@ -413,7 +427,7 @@ class KubernetesBackend(Backend):
         name = record["metadata"]["name"]
         now = datetime.datetime.now(datetime.timezone.utc).isoformat()
         self._api.patch(RECORDS, name, {"metadata": {"annotations": {kubernetes_layout.CANCELED: now}}})
-        self._api.delete(JOBS, name)
+        self._delete(record)
         self._await_end(record)
         ended = dataclasses.replace(
             state,
@@ -429,16 +443,20 @@ class KubernetesBackend(Backend):
         with self._watch.listen(record) as changes:
             while time.monotonic() < until:
                 seen = self._watch.see(record)
-                if seen is not None and seen.job is None:
+                if seen is not None and seen.is_gone:
                     return
                 with contextlib.suppress(queue.Empty):
                     changes.get(timeout=LOOK_SECONDS)
+
+    def _delete(self, record: Mapping[str, Any]) -> None:
+        workload = kubernetes_workload.find_workload(record)
+        self._api.delete(workload.kind, workload.name)
 
     def remove(self, run_id: str) -> None:
         for record in self._api.list(RECORDS, f"{kubernetes_layout.RUN_LABEL}={run_id}"):
             state = kubernetes_state.read_state(self._see(record))
             if state.status.is_final:
-                self._api.delete(JOBS, record["metadata"]["name"])
+                self._delete(record)
                 self._forget_secrets(record)
         self._files.close()
 

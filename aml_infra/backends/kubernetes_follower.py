@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from aml_infra.backends import kubernetes_layout, kubernetes_state, log_lines
+from aml_infra.backends import kubernetes_layout, kubernetes_state, kubernetes_workload, log_lines
 from aml_infra.backends.base import Tell
 from aml_infra.backends.kubernetes_api import KubernetesApi
 from aml_infra.backends.kubernetes_files import Files, Tail
@@ -234,8 +234,13 @@ class _News:
         """Why a Job has no pods, as where a quota is used up."""
         if seen.pods or now - self._began < _PAUSE_SECONDS:
             return ""
-        selector = f"involvedObject.kind=Job,involvedObject.name={self._name},type=Warning"
-        events = self._api.list("v1/events", field_selector=selector)
+        events = [
+            event
+            for kind, name in kubernetes_workload.find_workload(seen.record).sources
+            for event in self._api.list(
+                "v1/events", field_selector=f"involvedObject.kind={kind},involvedObject.name={name},type=Warning"
+            )
+        ]
         newest = max(events, key=lambda each: str(each.get("lastTimestamp") or ""), default=None)
         return "" if newest is None else f"{newest.get('reason')}: {newest.get('message')}"
 

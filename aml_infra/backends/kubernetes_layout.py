@@ -21,6 +21,9 @@ CANCELED = "aml-infra.canceled"
 """The annotation that says that a run shall not go on."""
 
 CONTAINER = "train"
+NODE = "node"
+"""What Kubeflow Trainer calls the job that trains, and the container in its pods."""
+
 WORKSPACE = "/workspace"
 """Where the source is in the image, and the command's working folder."""
 
@@ -56,6 +59,7 @@ class Place:
         tolerations: of their pods, as the API writes them.
         priority_class: of their pods.
         shared_memory_gb: size of ``/dev/shm`` in GB (2**30 bytes).
+        runtime: of Kubeflow Trainer, with which runs are TrainJobs; empty for Jobs.
     """
 
     namespace: str
@@ -68,6 +72,12 @@ class Place:
     tolerations: Sequence[Mapping[str, Any]] = ()
     priority_class: str = ""
     shared_memory_gb: float = 2.0
+    runtime: str = ""
+
+    @property
+    def container(self) -> str:
+        """The container that the command runs in."""
+        return NODE if self.runtime else CONTAINER
 
 
 def build_labels(run_id: str, attempt: int) -> dict[str, str]:
@@ -81,8 +91,19 @@ def name_secret(name: str, token: str) -> str:
 
 
 def name_service(name: str) -> str:
-    """The name of the Service of an attempt, which must begin with a letter."""
+    """The name of the Service of an attempt, and of its TrainJob, which must begin with a letter."""
     return f"w-{name}"
+
+
+def name_inner_job(train_job: str) -> str:
+    """The name of the Job that Kubeflow Trainer makes of a TrainJob."""
+    return f"{train_job}-{NODE}-0"
+
+
+def locate_worker(place: Place, name: str, rank: int) -> str:
+    """The address of a worker of an attempt."""
+    service = name_service(name)
+    return f"{name_inner_job(service) if place.runtime else name}-{rank}.{service}"
 
 
 def locate_run(name: str, rank: int = 0) -> str:

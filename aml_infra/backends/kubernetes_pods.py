@@ -79,10 +79,10 @@ def build_training_pod(place: Place, spec: RunSpec, attempt: int) -> dict[str, A
             mount = {"name": names[claim], "mountPath": f"{layout.INPUTS}/{key}", "readOnly": True}
             mounts.append({**mount, "subPath": found["path"].strip("/")} if found["path"] else mount)
     container: dict[str, Any] = {
-        "name": layout.CONTAINER,
+        "name": place.container,
         "command": [_escape(word) for word in build_command(spec)],
         "workingDir": layout.WORKSPACE,
-        "env": _build_environment(spec, attempt),
+        "env": _build_environment(place, spec, attempt),
         "securityContext": _CONTAINER_SECURITY,
         "volumeMounts": mounts,
     }
@@ -96,7 +96,7 @@ def build_training_pod(place: Place, spec: RunSpec, attempt: int) -> dict[str, A
         "containers": [container],
         "volumes": volumes,
     }
-    if spec.workers > 1:
+    if spec.workers > 1 and not place.runtime:
         pod["subdomain"] = layout.name_service(name)
     if spec.timeout_minutes is not None:
         pod["activeDeadlineSeconds"] = max(1, math.ceil(spec.timeout_minutes * 60))
@@ -183,7 +183,7 @@ def _build_pod(place: Place) -> dict[str, Any]:
     return pod
 
 
-def _build_environment(spec: RunSpec, attempt: int) -> list[dict[str, Any]]:
+def _build_environment(place: Place, spec: RunSpec, attempt: int) -> list[dict[str, Any]]:
     written = {name: f"{layout.OUTPUTS}/{name}" for name in sorted(spec.outputs)}
     path = f"metadata.annotations['{layout.RANK_LABEL}']"
     rank = {"name": RANK_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": path}}}
@@ -197,13 +197,13 @@ def _build_environment(spec: RunSpec, attempt: int) -> list[dict[str, Any]]:
     }
     values = {key: _escape(value) for key, value in ours.items()}
     if spec.workers > 1:
-        values |= _build_worker_variables(spec, attempt)
+        values |= _build_worker_variables(place, spec, attempt)
     return [rank, *({"name": key, "value": value} for key, value in sorted(values.items()))]
 
 
-def _build_worker_variables(spec: RunSpec, attempt: int) -> dict[str, str]:
+def _build_worker_variables(place: Place, spec: RunSpec, attempt: int) -> dict[str, str]:
     name = naming.attempt_name(spec.run_id, attempt)
-    addresses = [f"{name}-{rank}.{layout.name_service(name)}" for rank in range(spec.workers)]
+    addresses = [layout.locate_worker(place, name, rank) for rank in range(spec.workers)]
     values = specs.build_worker_variables(spec.framework, 0, addresses, MASTER_PORT)
     if "TF_CONFIG" in values:
         config = json.loads(values["TF_CONFIG"])

@@ -2,8 +2,8 @@
 
 Follows https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/job-v1/.
 
-A run is a ConfigMap, which says all of it; a Job, which does it, and which may go when it has; a folder in a volume, in
-which is what it has written; and, where there is need, a Secret and a Service.
+A run is a ConfigMap, which says all of it; a Job, or a TrainJob, which does it, and may go when it has; a folder in
+a volume, in which is what it has written; and, where there is need, a Secret and a Service.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from aml_infra import naming
 from aml_infra.backends import kubernetes_layout as layout
-from aml_infra.backends import kubernetes_pods
+from aml_infra.backends import kubernetes_pods, kubernetes_train_job
 from aml_infra.backends.kubernetes_layout import Place
 from aml_infra.image_layers import Layered
 from aml_infra.spec import RunSpec
@@ -40,7 +40,8 @@ def build_request(place: Place, spec: RunSpec, attempt: int) -> dict[str, Any]:
             "inputs": {key: given.version for key, given in sorted(spec.inputs.items()) if given.is_local},
         },
         "secrets": sorted(spec.secrets),
-        "service": _build_service(spec, attempt) if spec.workers > 1 else None,
+        # Kubeflow Trainer makes one of its own.
+        "service": _build_service(spec, attempt) if spec.workers > 1 and not place.runtime else None,
         "job": _build_job(place, spec, attempt),
         "record": {
             "metadata": {
@@ -53,13 +54,16 @@ def build_request(place: Place, spec: RunSpec, attempt: int) -> dict[str, Any]:
     }
 
 
-def complete(request: Mapping[str, Any], image: Layered, token: str) -> dict[str, Any]:
+def complete(
+    request: Mapping[str, Any], image: Layered, token: str, runtime: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The ConfigMap that is the run, in which its Job and its Service are.
 
     Args:
         request: what ``build_request`` gave.
         image: with the source on top.
         token: a text that no other submit has.
+        runtime: of Kubeflow Trainer, where a TrainJob takes the Job's place.
     """
     job = json.loads(json.dumps(request["job"]))
     (container,) = job["spec"]["template"]["spec"]["containers"]
@@ -69,7 +73,9 @@ def complete(request: Mapping[str, Any], image: Layered, token: str) -> dict[str
             {"secretRef": {"name": layout.name_secret(request["record"]["metadata"]["name"], token)}}
         ]
     record = request["record"]
-    objects = {"job": job, "service": request["service"], "base": image.base}
+    name = layout.name_service(record["metadata"]["name"])
+    workload = {"job": job} if runtime is None else kubernetes_train_job.build_objects(job, name, runtime)
+    objects = {**workload, "service": request["service"], "base": image.base}
     return {
         "metadata": {
             **record["metadata"],
@@ -87,12 +93,6 @@ def build_secret(request: Mapping[str, Any], token: str, secrets: Mapping[str, s
         "type": "Opaque",
         "stringData": dict(secrets),
     }
-
-
-def build_owner(job: Mapping[str, Any]) -> dict[str, Any]:
-    """What makes an object one that goes with the Job."""
-    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": job["metadata"]["name"], "uid": job["metadata"]["uid"]}
-    return {"metadata": {"ownerReferences": [owner]}}
 
 
 def find_digest(reference: str) -> str:
@@ -137,7 +137,7 @@ def _build_job(place: Place, spec: RunSpec, attempt: int) -> dict[str, Any]:
                     },
                     {
                         "action": "FailJob",
-                        "onExitCodes": {"containerName": layout.CONTAINER, "operator": "NotIn", "values": [0]},
+                        "onExitCodes": {"containerName": place.container, "operator": "NotIn", "values": [0]},
                     },
                 ]
             },

@@ -13,12 +13,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from aml_infra.backends import kubernetes_workload
 from aml_infra.backends.base import RunState, Status
 from aml_infra.backends.kubernetes_layout import (
     ATTEMPT_LABEL,
     CANCELED,
     CONTAINER,
     FINGERPRINT,
+    NODE,
     RANK_LABEL,
     RUN_LABEL,
     STARTED,
@@ -28,7 +30,6 @@ EXITS_OF_SIGNALS = (137, 143)
 """Exit codes of a command that was killed, or asked to end."""
 
 CANCELED_REASON = "it was canceled"
-DELETED_REASON = "its Job was deleted before it had ended"
 
 _EXIT_CODE = re.compile(r"failed with exit code (\d+)")
 _POD = re.compile(r"for pod \S+/(?P<pod>\S+) ")
@@ -42,13 +43,17 @@ class Seen:
 
     Attributes:
         record: its ConfigMap.
-        job: its Job, if there is one.
-        pods: of the Job; of each worker the newest, by rank.
+        job: its Job, or its TrainJob, if there is one: both have the same conditions, and can be suspended.
+        inner: the Job that has the pods, which is the same but for a TrainJob.
+        pods: of that Job; of each worker the newest, by rank.
+        is_gone: whether nothing of it is left.
     """
 
     record: Mapping[str, Any]
     job: Mapping[str, Any] | None
-    pods: Mapping[int, Mapping[str, Any]]
+    inner: Mapping[str, Any] | None = None
+    pods: Mapping[int, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    is_gone: bool = False
 
     @property
     def name(self) -> str:
@@ -61,15 +66,23 @@ class Seen:
         return int(read_spec(self.record).get("workers") or 1)
 
 
-def gather(record: Mapping[str, Any], job: Mapping[str, Any] | None, pods: Sequence[Mapping[str, Any]]) -> Seen:
+def gather(
+    record: Mapping[str, Any],
+    job: Mapping[str, Any] | None,
+    pods: Sequence[Mapping[str, Any]],
+    inner: Mapping[str, Any] | None = None,
+) -> Seen:
     """What a cluster has of an attempt, from what it lists.
 
     Args:
         record: the attempt's ConfigMap.
-        job: its Job, if there is one.
+        job: its Job or its TrainJob, if there is one.
         pods: all with the attempt's labels: of former Jobs too, and of each worker those that were taken away.
+        inner: the Job of a TrainJob, if there is one.
     """
-    uid = None if job is None else job["metadata"]["uid"]
+    if kubernetes_workload.find_workload(record).kind == kubernetes_workload.JOBS:
+        inner = job
+    uid = None if inner is None else inner["metadata"]["uid"]
     newest: dict[int, Mapping[str, Any]] = {}
     for pod in pods:
         owners = {each["uid"] for each in pod["metadata"].get("ownerReferences") or ()}
@@ -78,7 +91,8 @@ def gather(record: Mapping[str, Any], job: Mapping[str, Any] | None, pods: Seque
         rank = int((pod["metadata"].get("annotations") or {}).get(RANK_LABEL) or 0)
         if rank not in newest or _read_birth(newest[rank]) < _read_birth(pod):
             newest[rank] = pod
-    return Seen(record=record, job=job, pods=dict(sorted(newest.items())))
+    is_gone = job is None and inner is None and not pods
+    return Seen(record=record, job=job, inner=inner, pods=dict(sorted(newest.items())), is_gone=is_gone)
 
 
 def is_ours(record: Mapping[str, Any]) -> bool:
@@ -98,14 +112,18 @@ def read_spec(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def find_image(record: Mapping[str, Any]) -> str:
     """The image that the run's pods have."""
-    (container,) = json.loads(record["data"]["request"])["job"]["spec"]["template"]["spec"]["containers"]
-    return str(container["image"])
+    return kubernetes_workload.find_workload(record).image
 
 
 def find_rank(reason: str) -> int:
     """Which worker a failure's reason speaks of."""
     found = _WORKER.match(reason)
     return int(found[1]) if found else 0
+
+
+def explain_deletion(record: Mapping[str, Any]) -> str:
+    """Why an attempt has ended whose Job is gone, and whose command has not ended by itself."""
+    return f"its {kubernetes_workload.find_workload(record).title} was deleted before it had ended"
 
 
 def is_canceled(record: Mapping[str, Any]) -> bool:
@@ -147,7 +165,9 @@ def read_state(seen: Seen) -> RunState:
         return dataclasses.replace(state, status=Status.COMPLETED, exit_code=0)
     if is_canceled(record):
         return dataclasses.replace(state, status=Status.CANCELED, reason=CANCELED_REASON)
-    status, code, reason = _read_failure(seen, ended)
+    # Of a TrainJob, the Job that it became says which pod it was.
+    inner = None if seen.inner is None else find_condition(seen.inner, "Failed")
+    status, code, reason = _read_failure(seen, inner or ended)
     return dataclasses.replace(state, status=status, exit_code=code, reason=reason)
 
 
@@ -201,7 +221,7 @@ def explain_wait(seen: Seen) -> str:
     """
     if seen.job is not None and seen.job["spec"].get("suspend"):
         queue = seen.job["metadata"]["labels"].get("kueue.x-k8s.io/queue-name")
-        return f"it is suspended, and waits in queue {queue}" if queue else "its Job is suspended"
+        return f"it is suspended, and waits in queue {queue}" if queue else "it is suspended"
     for rank, pod in seen.pods.items():
         if why := _explain_pod(pod):
             return f"worker {rank}: {why}" if seen.workers > 1 else why
@@ -277,7 +297,7 @@ def _find_guilty(seen: Seen, message: str) -> tuple[int, Mapping[str, Any]] | No
 
 def _find_container(pod: Mapping[str, Any]) -> Mapping[str, Any] | None:
     for each in pod["status"].get("containerStatuses") or ():
-        if each["name"] == CONTAINER:
+        if each["name"] in (CONTAINER, NODE):
             return dict(each)
     return None
 

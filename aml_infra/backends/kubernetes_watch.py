@@ -6,16 +6,17 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from aml_infra.backends import kubernetes_state
+from aml_infra.backends import kubernetes_state, kubernetes_workload
 from aml_infra.backends.kubernetes_api import Expired, KubernetesApi
 from aml_infra.backends.kubernetes_layout import ATTEMPT_LABEL, RUN_LABEL
 from aml_infra.backends.kubernetes_state import Seen
 from aml_infra.errors import AccessDenied, BackendUnavailable, RequestRefused
 
-KINDS = ("batch/v1/jobs", "v1/pods")
+KINDS = (kubernetes_workload.JOBS, "v1/pods")
+"""What each run has; one that is a TrainJob has that besides."""
 
 PAUSE_SECONDS = 1.0
 """Before a server is asked again that did not answer."""
@@ -39,6 +40,7 @@ class Watch:
         self._lock = threading.Lock()
         self._listeners: dict[int, tuple[tuple[str, str], Changes]] = {}
         self._generation = 0
+        self._kinds: set[str] = set()
         self._objects: dict[str, dict[str, Mapping[str, Any]]] = {}
         self._errors: dict[str, tuple[float, Exception]] = {}
 
@@ -49,12 +51,14 @@ class Watch:
         with self._lock:
             if not self._listeners:
                 self._generation += 1
+                self._kinds.clear()
                 self._objects.clear()
                 self._errors.clear()
-                for kind in KINDS:
-                    thread = threading.Thread(target=self._run, args=(kind, self._generation), daemon=True)
-                    thread.name = f"watch {kind}"
-                    thread.start()
+            for kind in _list_kinds(record) - self._kinds:
+                self._kinds.add(kind)
+                thread = threading.Thread(target=self._run, args=(kind, self._generation), daemon=True)
+                thread.name = f"watch {kind}"
+                thread.start()
             self._listeners[id(changes)] = (_read_key(record), changes)
         try:
             yield changes
@@ -69,16 +73,20 @@ class Watch:
             BackendUnavailable: it has been away for ``RECONNECT_SECONDS``.
             AccessDenied: this account may not look.
         """
-        key = _read_key(record)
+        key, workload = _read_key(record), kubernetes_workload.find_workload(record)
         with self._lock:
             for since, error in self._errors.values():
                 if time.monotonic() - since > RECONNECT_SECONDS or isinstance(error, AccessDenied):
                     raise error
-            if len(self._objects) < len(KINDS):
+            if not self._objects.keys() >= _list_kinds(record):
                 return None
-            jobs, pods = ([each for each in self._objects[kind].values() if _read_key(each) == key] for kind in KINDS)
-        job = next((each for each in jobs if each["metadata"]["name"] == record["metadata"]["name"]), None)
-        return kubernetes_state.gather(record, job, pods)
+            found = {
+                kind: [each for each in things.values() if _read_key(each) == key]
+                for kind, things in self._objects.items()
+            }
+        job = _find_named(found[workload.kind], workload.name)
+        inner = _find_named(found[kubernetes_workload.JOBS], workload.job)
+        return kubernetes_state.gather(record, job, found["v1/pods"], inner)
 
     def _run(self, kind: str, generation: int) -> None:
         version = ""
@@ -130,6 +138,14 @@ class Watch:
         for wanted, changes in self._listeners.values():
             if key is None or key == wanted:
                 changes.put(None)
+
+
+def _list_kinds(record: Mapping[str, Any]) -> set[str]:
+    return {*KINDS, kubernetes_workload.find_workload(record).kind}
+
+
+def _find_named(things: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any] | None:
+    return next((each for each in things if each["metadata"]["name"] == name), None)
 
 
 def _read_key(thing: Mapping[str, Any]) -> tuple[str, str]:

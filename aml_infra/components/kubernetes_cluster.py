@@ -104,6 +104,7 @@ class KubernetesCluster(pulumi.ComponentResource):
             "priority_class": args.priority_class,
             "shared_memory_gb": f"{args.shared_memory_gb:.10g}",
             "pending_minutes": f"{args.pending_minutes:.10g}",
+            "runtime": args.runtime,
         }
         return {name: value for name, value in options.items() if value is not None}
 

@@ -124,6 +124,8 @@ class KubernetesClusterArgs(ComputeArgs):
             all. The network of the cluster must know network policies.
         device_plugin: True: NVIDIA's device plugin is put on the nodes, where the cluster does not bring it.
         pending_minutes: a run whose pods cannot start for so long, as there is no node or no image, has failed.
+        runtime: of Kubeflow Trainer, as in ``torch-distributed``: runs are TrainJobs, with what that gives to its
+            pods. Its operator must be in the cluster. By default runs are Jobs, which need none.
     """
 
     kubeconfig: str | os.PathLike[str] | None = None
@@ -149,6 +151,7 @@ class KubernetesClusterArgs(ComputeArgs):
     egress_cidrs: Sequence[str] | None = None
     device_plugin: bool = False
     pending_minutes: float = 30
+    runtime: str | None = None
 
     def find_problems(self, machine: Machine) -> list[Problem]:  # noqa: ARG002 (of ``Args``)
         """Everything that is wrong with the arguments; the cluster itself is asked by the backend."""
@@ -212,6 +215,7 @@ def _find_name_problems(args: KubernetesClusterArgs) -> list[Problem]:
         # It is the value of a label of each run.
         ("queue", kubernetes_names.find_label_problem),
         ("priority_class", kubernetes_names.find_name_problem),
+        ("runtime", kubernetes_names.find_name_problem),
     )
     problems = []
     for name, check in checks:

@@ -35,6 +35,7 @@ SIZES = (
     "pull_secret",
     "queue",
     "repository",
+    "runtime",
     "service_account",
     "shared_memory_gb",
     "tolerations",

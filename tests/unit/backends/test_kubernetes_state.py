@@ -238,10 +238,8 @@ def test_a_run_may_wait_in_a_queue() -> None:
     record = build_record()
     job = build_job(record)
     job["spec"]["suspend"] = True
-    suspended = kubernetes_state.explain_wait(Seen(record=record, job=job, pods={}))
+    suspended = kubernetes_state.explain_wait(Seen(record=record, job=job))
     job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] = "gpus"
 
-    assert suspended == "its Job is suspended"
-    assert kubernetes_state.explain_wait(Seen(record=record, job=job, pods={})) == (
-        "it is suspended, and waits in queue gpus"
-    )
+    assert suspended == "it is suspended"
+    assert kubernetes_state.explain_wait(Seen(record=record, job=job)) == ("it is suspended, and waits in queue gpus")

@@ -128,6 +128,7 @@ def test_every_argument_has_its_place(engine: Engine, kubeconfig: pathlib.Path) 
         shared_memory_gb=16.5,
         egress_cidrs=["10.0.0.0/8"],
         pending_minutes=5,
+        runtime="torch-distributed",
     )
 
     objects = list_objects(engine)
@@ -175,6 +176,7 @@ def test_every_argument_has_its_place(engine: Engine, kubeconfig: pathlib.Path) 
         "priority_class": "low",
         "shared_memory_gb": "16.5",
         "pending_minutes": "5",
+        "runtime": "torch-distributed",
     }
 
 

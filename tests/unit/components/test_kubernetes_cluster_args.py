@@ -53,6 +53,7 @@ def test_each_argument_can_be_good() -> None:
         "egress_cidrs": ["10.0.0.0/8", "fd00::/8", "192.0.2.1"],
         "device_plugin": True,
         "pending_minutes": 0.5,
+        "runtime": "torch-distributed",
     }
     assert set(given) | {"kubeconfig", "create_namespace", "outputs_claim"} == {
         field.name for field in dataclasses.fields(KubernetesClusterArgs)
@@ -94,6 +95,7 @@ def test_each_argument_can_be_good() -> None:
         ({"outputs_claim": "a_b"}, f"outputs_claim: is 'a_b'; allowed are up to 253 characters: {NAME}"),
         ({"storage_class": ""}, f"storage_class: is ''; allowed are up to 253 characters: {NAME}"),
         ({"priority_class": "High"}, f"priority_class: is 'High'; allowed are up to 253 characters: {NAME}"),
+        ({"runtime": "Torch"}, f"runtime: is 'Torch'; allowed are up to 253 characters: {NAME}"),
         ({"queue": "a.b"}, "queue: is 'a.b'; allowed are up to 63 characters: "),
         (
             {"outputs_claim": "kept", "storage_class": "fast"},

@@ -258,6 +258,7 @@ NAMESPACE = {"context": "team", "namespace": "train", "claim": "outputs", "queue
         "pull_secret",
         "queue",
         "repository",
+        "runtime",
         "service_account",
         "shared_memory_gb",
         "tolerations",
