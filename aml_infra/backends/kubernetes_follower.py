@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from aml_infra.backends import kubernetes_layout, kubernetes_state, kubernetes_workload, log_lines
+from aml_infra.backends import kubernetes_layout, kubernetes_pulls, kubernetes_state, kubernetes_workload, log_lines
 from aml_infra.backends.base import Tell
 from aml_infra.backends.kubernetes_api import KubernetesApi
 from aml_infra.backends.kubernetes_files import Files, Tail
@@ -23,6 +23,9 @@ LOOK_SECONDS = 5.0
 
 NEWS_SECONDS = 60.0
 """After so long it is said again what a run waits for."""
+
+UNREACHABLE_SECONDS = 90.0
+"""So long a registry is waited for that nodes cannot reach, in which they try several times: it may be starting."""
 
 LAST_SECONDS = 10.0
 """So long the last words of a pod that has ended are waited for; the volume has them in any case."""
@@ -205,6 +208,7 @@ class _News:
         self._name, self._api, self._tell, self._pending_seconds = name, api, tell, pending_seconds
         self._began = self._said_at = self._waits_since = time.monotonic()
         self._said = ""
+        self._unreachable_since: float | None = None
         self._pods: set[str] = set()
 
     def see(self, seen: Seen) -> str:
@@ -225,10 +229,21 @@ class _News:
         if why and (why != self._said or now - self._said_at >= NEWS_SECONDS):
             self._say(f"waits: {why}", now)
             self._said = why
+        if unreachable := self._find_unreachable(seen, now):
+            return unreachable
         if now - self._waits_since > self._pending_seconds:
             minutes = self._pending_seconds / 60
             return f"it could not start for {minutes:g} minutes, its pending_minutes: {why or 'no reason is told'}"
         return ""
+
+    def _find_unreachable(self, seen: Seen, now: float) -> str:
+        """Why no waiting helps, where nodes have not reached a registry for long."""
+        found = next(filter(None, map(kubernetes_pulls.find_unreachable, seen.pods.values())), None)
+        if found is None:
+            self._unreachable_since = None
+            return ""
+        self._unreachable_since = self._unreachable_since or now
+        return str(found) if now - self._unreachable_since > UNREACHABLE_SECONDS else ""
 
     def _explain_absence(self, seen: Seen, now: float) -> str:
         """Why a Job has no pods, as where a quota is used up."""

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aml_infra.backends import kubernetes_workload
+from aml_infra.backends import kubernetes_pulls, kubernetes_workload
 from aml_infra.backends.base import RunState, Status
 from aml_infra.backends.kubernetes_layout import (
     ATTEMPT_LABEL,
@@ -232,6 +232,8 @@ def _explain_pod(pod: Mapping[str, Any]) -> str:
     scheduled = find_condition(pod, "PodScheduled") or {}
     if scheduled.get("status") == "False":
         return f"no node takes it: {scheduled.get('message') or scheduled.get('reason')}"
+    if unreachable := kubernetes_pulls.find_unreachable(pod):
+        return str(unreachable)
     waiting = ((_find_container(pod) or {}).get("state") or {}).get("waiting") or {}
     reason = str(waiting.get("reason") or "")
     if reason and reason not in _WAITS:

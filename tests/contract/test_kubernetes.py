@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 
 from aml_infra import source
-from aml_infra.backends import kubernetes_api, kubernetes_watch
+from aml_infra.backends import kubernetes_api, kubernetes_follower, kubernetes_watch
 from aml_infra.backends.base import Status
 from aml_infra.backends.kubernetes import KubernetesBackend
 from aml_infra.backends.kubernetes_api import KubernetesApi
+from aml_infra.backends.kubernetes_images import Images
 from aml_infra.backends.kubernetes_layout import RUN_LABEL
 from aml_infra.errors import AccessDenied, InvalidInput, RunConflict, RunNotSubmitted
+from aml_infra.image_layers import Layered
 from aml_infra.spec import Demand, Resources, RunInput
 from tests.contract.conftest import Scene, Stage
 from tests.contract.kubernetes_place import NAMESPACE
@@ -184,6 +186,36 @@ def test_an_image_that_cannot_be_pulled_fails_the_run_with_the_reason(
     assert state.reason.startswith("it could not start for 0.05 minutes, its pending_minutes: ")
     assert "ImagePull" in state.reason
     assert [each for each in news if "waits: " in each]
+
+
+@pytest.mark.parametrize(
+    ("server", "told"),
+    [
+        ("registry.invalid", "server misbehaving; their DNS does not know it"),
+        ("127.0.0.1:1", "connection refused; nothing answers them there"),
+        ("{apiserver}", "x509: certificate signed by unknown authority; they do not trust its certificate"),
+    ],
+)
+def test_a_registry_that_nodes_cannot_use_is_named(
+    kubernetes_stage: Stage, server: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the node's reason and the fix, and long before the stated wait is over: waiting mends none of it."""
+    monkeypatch.setattr(kubernetes_follower, "UNREACHABLE_SECONDS", 1.0)
+    scene = kubernetes_stage(triggers={"server": server})
+    assert scene.cluster is not None
+    # What speaks TLS there has a certificate of an authority that only this cluster knows.
+    server = server.format(apiserver=f"{scene.cluster.cluster.address}:6443")
+    pushed = Layered(reference=f"{server}/team/base@{scene.cluster.image.partition('@')[2]}", base="sha256:1")
+    monkeypatch.setattr(Images, "put_source", lambda *_: pushed)
+    news: list[str] = []
+
+    lines = list(scene.backend.follow(scene.submit(), news.append))
+    state = scene.describe()
+
+    assert (lines, state.status) == ([], Status.FAILED)
+    assert state.reason.startswith(f"nodes cannot pull from registry {server!r}: ")
+    assert told in state.reason
+    assert [each for each in news if f"waits: nodes cannot pull from registry {server!r}" in each]
 
 
 def test_a_run_that_no_node_takes_says_why(kubernetes_stage: Stage) -> None:

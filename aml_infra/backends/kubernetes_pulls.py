@@ -1,0 +1,73 @@
+"""Why a node cannot pull an image: what nodes say, turned into what is to be done. Pure.
+
+The words are those of containerd and of Go's network library, which every runtime of Kubernetes hands on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import Any
+
+PULLING = ("ErrImagePull", "ImagePullBackOff")
+"""What a container waits for whose image is not there yet."""
+
+_FIXES = (
+    (
+        re.compile(r"lookup \S+(?: on \S+)?: (?:no such host|server misbehaving)"),
+        "their DNS does not know it; push to a registry by a name that nodes know, too",
+    ),
+    (
+        re.compile(r"dial tcp [^\"]*?: (?:connect: )?(?:connection refused|no route to host|network is unreachable)"),
+        "nothing answers them there; one on your own machine is none for nodes; push to one that they can reach",
+    ),
+    (
+        re.compile(r"dial tcp [^\"]*?: i/o timeout"),
+        "nothing answers them there; let their network reach it, or push to a registry that it does",
+    ),
+    (
+        re.compile(r"(?:tls: failed to verify certificate: )?x509: .*"),
+        "they do not trust its certificate; give its authority to the nodes, or a certificate of a public one to it",
+    ),
+    (
+        re.compile(r"server gave HTTP response to HTTPS client"),
+        "it has no TLS, and nodes ask for it; give it a certificate, or tell the nodes' container runtime",
+    ),
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Unreachable:
+    """A registry that a node cannot use, which no waiting mends.
+
+    Attributes:
+        registry: its server.
+        said: why, in the node's words.
+        fix: what to do.
+    """
+
+    registry: str
+    said: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"nodes cannot pull from registry {self.registry!r}: {self.said}; {self.fix}"
+
+
+def find_unreachable(pod: Mapping[str, Any]) -> Unreachable | None:
+    """The registry that keeps a pod from its image, if it is that."""
+    for each in pod["status"].get("containerStatuses") or ():
+        waiting = (each.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason") not in PULLING:
+            continue
+        message = str(waiting.get("message") or "")
+        for pattern, fix in _FIXES:
+            if found := pattern.search(message):
+                return Unreachable(registry=find_registry(str(each["image"])), said=found[0], fix=fix)
+    return None
+
+
+def find_registry(reference: str) -> str:
+    """The server in an image's reference."""
+    return reference.partition("/")[0]

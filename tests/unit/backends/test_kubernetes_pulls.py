@@ -1,0 +1,59 @@
+"""Why a node cannot pull an image, as nodes say it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from aml_infra.backends import kubernetes_pulls
+
+IMAGE = "registry.example:5000/pets/fastai@sha256:ab"
+HEAD = (
+    f'failed to pull and unpack image "{IMAGE}": failed to resolve reference "{IMAGE}": failed to do request: '
+    'Head "https://registry.example:5000/v2/pets/fastai/manifests/sha256:ab": '
+)
+
+
+def build_pod(message: str, reason: str = "ErrImagePull") -> dict[str, Any]:
+    """A pod that waits for its image."""
+    waiting = {"reason": reason, "message": message}
+    return {"status": {"containerStatuses": [{"name": "train", "image": IMAGE, "state": {"waiting": waiting}}]}}
+
+
+@pytest.mark.parametrize("before", ["", 'Back-off pulling image "x": ErrImagePull: rpc error: code = Unknown desc = '])
+@pytest.mark.parametrize(
+    ("said", "fix"),
+    [
+        ("lookup registry.example on 10.0.0.2:53: no such host", "their DNS does not know it"),
+        ("lookup registry.example: server misbehaving", "their DNS does not know it"),
+        ("dial tcp 127.0.0.1:5000: connect: connection refused", "one on your own machine is none for nodes"),
+        ("dial tcp 10.1.2.3:5000: i/o timeout", "let their network reach it"),
+        (
+            "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+            "they do not trust its certificate",
+        ),
+        ("server gave HTTP response to HTTPS client", "it has no TLS"),
+    ],
+)
+def test_a_registry_that_nodes_cannot_use_is_named(before: str, said: str, fix: str) -> None:
+    """With the node's own words, and what to do; also while it waits to try again."""
+    found = kubernetes_pulls.find_unreachable(build_pod(before + HEAD + said, "ImagePullBackOff"))
+
+    assert str(found).startswith(f"nodes cannot pull from registry 'registry.example:5000': {said}; ")
+    assert fix in str(found)
+
+
+@pytest.mark.parametrize(
+    "pod",
+    [
+        build_pod(HEAD + "unexpected status from HEAD request: 401 Unauthorized"),
+        build_pod(f'failed to resolve reference "{IMAGE}": {IMAGE}: not found'),
+        build_pod("lookup registry.example: no such host", "CreateContainerConfigError"),
+        build_pod("", "ContainerCreating"),
+        {"status": {}},
+    ],
+)
+def test_what_is_no_matter_of_reach_is_none(pod: dict[str, Any]) -> None:
+    """It is told as the cluster says it, and waited for as long as anything."""
+    assert kubernetes_pulls.find_unreachable(pod) is None
