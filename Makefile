@@ -84,5 +84,5 @@ doctor: ## show what this machine has, what is missing or too old, and the fix; 
 
 .PHONY: clean
 clean: ## remove what linters, tests and builds left here; environment, state and runs stay
-	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .grimp_cache
+	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

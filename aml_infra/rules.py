@@ -52,10 +52,6 @@ def find_command_problems(
     parameters: Collection[str] = (),
 ) -> list[Problem]:
     """Problems of a command: it must name a program, and its placeholders must name what there is."""
-    if isinstance(command, str):
-        return [
-            Problem("command", f"is the text {command!r}; give a list, as in ['python', 'train.py']"),
-        ]
     if not command:
         return [Problem("command", "is empty; give the program and its arguments, as in ['python', 'train.py']")]
     if not command[0].strip():

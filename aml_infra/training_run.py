@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pulumi
 
-from aml_infra import naming, spec
+from aml_infra import arguments, naming, spec
 
 _OUTPUTS = (
     "runId",
@@ -160,6 +160,9 @@ class TrainingRun(pulumi.CustomResource):
     """One training run: adopted, joined or submitted; its log streams into ``pulumi up``.
 
     A run that ends in anything but success fails the update, and the next ``pulumi up`` makes a new attempt.
+
+    Raises:
+        InvalidInput: arguments are of the wrong type; whatever else is wrong, the plugin tells.
     """
 
     status: pulumi.Output[str]
@@ -175,6 +178,7 @@ class TrainingRun(pulumi.CustomResource):
     """Last value of each metric that the run logged with MLflow."""
 
     def __init__(self, name: str, args: TrainingRunArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        arguments.raise_for(problem.under(name) for problem in arguments.find_type_problems(args))
         # Names are translated here and not by the SDK, which would translate the keys inside maps too.
         props: dict[str, Any] = {
             _to_camel_case(field.name): getattr(args, field.name)

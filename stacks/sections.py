@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import json
 import re
+import reprlib
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -267,6 +268,21 @@ UNREAD: dict[str, Any] = {
 }
 """Stands for settings that could not be read, where they are required, or others would be wrong without them."""
 
+TYPES = {
+    "string_type": "text",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "list_type": "a list",
+    "dict_type": "a map",
+    "model_type": "a map",
+}
+"""What a user calls the type that a setting must have."""
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 200
+
 SectionT = TypeVar("SectionT", bound=Section)
 
 
@@ -311,7 +327,8 @@ def read_object(text: str) -> dict[str, Any] | None:
     """The object that ``text`` is in JSON, or None."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
+        # No JSON, or numbers of thousands of digits, or objects in thousands of objects.
         return None
     return value if isinstance(value, dict) else None
 
@@ -334,8 +351,10 @@ def _explain(path: str, error: Mapping[str, Any], model: type[Section], *, is_hi
     if error["type"] == "missing":
         return aml_infra.Problem(full, "is missing; it has no default")
     what = error["msg"][0].lower() + error["msg"][1:]
+    if error["type"] in TYPES:
+        what = f"allowed is {TYPES[error['type']]}"
     # Where in a section its secure value is, Pulumi does not tell.
-    shown = "" if is_hidden or location[0] in HIDDEN else f"is {error['input']!r}; "
+    shown = "" if is_hidden or location[0] in HIDDEN else f"is {_SHORT.repr(error['input'])}; "
     return aml_infra.Problem(full, f"{shown}{what.removeprefix('input ')}")
 
 

@@ -5,11 +5,22 @@ from __future__ import annotations
 import gc
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.azure import totals
 
 WORKER_KEY = "azure_calls"
+
+# Fixtures are made once for all examples of a test, which leave nothing in them; and no test has a time limit.
+_ALWAYS: Any = {
+    "database": None,
+    "deadline": None,
+    "suppress_health_check": [hypothesis.HealthCheck.function_scoped_fixture, hypothesis.HealthCheck.too_slow],
+}
+hypothesis.settings.register_profile("quick", max_examples=50, derandomize=True, **_ALWAYS)
+hypothesis.settings.register_profile("thorough", max_examples=2000, print_blob=True, **_ALWAYS)
+hypothesis.settings.load_profile("quick")
 
 
 def pytest_collection_finish() -> None:

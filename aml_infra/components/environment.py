@@ -12,8 +12,8 @@ from typing import Any
 
 import pulumi
 
-from aml_infra import azure_names, naming
-from aml_infra.components import functions, validation, workspace_creation
+from aml_infra import arguments, azure_names, naming
+from aml_infra.components import functions, workspace_creation
 from aml_infra.components.workspace import Workspace
 from aml_infra.errors import Problem
 
@@ -135,7 +135,7 @@ class CuratedImage:
     """It is the service's."""
 
     def __init__(self, *, name: str, version: str | None, workspace: Workspace) -> None:
-        validation.raise_for(problem.under(name or "curated") for problem in find_curated_problems(name, version))
+        arguments.raise_for(problem.under(name or "curated") for problem in find_curated_problems(name, version))
         self._label, self.workspace = name, workspace
         # A workspace that is not there yet has nothing to look up.
         place = pulumi.Output.all(workspace.id, workspace.resource_group_name, workspace.workspace_name)

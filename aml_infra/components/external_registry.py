@@ -2,16 +2,44 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pulumi
 
-from aml_infra.components import azure_place, registry_login, validation
+from aml_infra import arguments
+from aml_infra.components import azure_place, registry_login
 from aml_infra.components.registry_login import Login
 from aml_infra.components.workspace import Workspace
 from aml_infra.errors import Problem
 
 _SERVER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Account:
+    """An account of a registry, as far as it is known."""
+
+    server: pulumi.Input[str]
+    username: pulumi.Input[str]
+    password: pulumi.Input[str] = dataclasses.field(repr=False)
+
+    def find_problems(self) -> list[Problem]:
+        """What is wrong with the values that are known already."""
+        return arguments.find_problems(
+            self, Account._find_rule_problems, stand_ins={"server": "", "username": "", "password": ""}
+        )
+
+    def _find_rule_problems(self) -> list[Problem]:
+        problems = [
+            Problem(name, "is empty; give the account that may push and pull")
+            for name in ("username", "password")
+            if getattr(self, name) == ""
+        ]
+        if isinstance(self.server, str) and not _SERVER.fullmatch(self.server):
+            allowed = "give its host, with port and namespace where there are any, as in 'ghcr.io/team'"
+            problems.append(Problem("server", f"is {self.server!r}, no registry's name; {allowed}"))
+        return problems
 
 
 class ExternalRegistry:
@@ -41,12 +69,14 @@ class ExternalRegistry:
         workspace: Workspace | None = None,
         name: str | None = None,
     ) -> None:
-        self._given = {"server": server, "username": username, "password": password}
-        self.server = pulumi.Output.from_input(server)
-        self.username = pulumi.Output.from_input(username)
-        self.password = pulumi.Output.secret(password)
+        self._account = Account(server=server, username=username, password=password)
+        # What is of the wrong type is told by ``find_problems``; an output of it might fail before that.
+        wrong = {problem.path for problem in arguments.find_type_problems(self._account)}
+        self.server = pulumi.Output.from_input("" if "server" in wrong else server)
+        self.username = pulumi.Output.from_input("" if "username" in wrong else username)
+        self.password = pulumi.Output.secret("" if "password" in wrong else password)
         if workspace is not None or name is not None:
-            validation.raise_for(
+            arguments.raise_for(
                 [
                     *(problem.under(name or "registry") for problem in self.find_problems()),
                     *_find_connection_problems(workspace, name),
@@ -62,21 +92,12 @@ class ExternalRegistry:
 
     def find_problems(self) -> list[Problem]:
         """What is wrong with the values that are known already; the registry itself is not asked."""
-        problems = [
-            Problem(name, "is empty; give the account that may push and pull")
-            for name in ("username", "password")
-            if self._given[name] in ("", None)
-        ]
-        server = self._given["server"]
-        if isinstance(server, str) and not _SERVER.fullmatch(server):
-            allowed = "give its host, with port and namespace where there are any, as in 'ghcr.io/team'"
-            problems.append(Problem("server", f"is {server!r}, no registry's name; {allowed}"))
-        return problems
+        return self._account.find_problems()
 
     @property
     def is_on_this_machine(self) -> bool:
         """Whether nobody but this machine can pull from it, as far as the server is known."""
-        server = self._given["server"]
+        server = self._account.server
         return isinstance(server, str) and registry_login.is_on_this_machine(server)
 
     def _connect(self, workspace: Workspace, name: str) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from aml_infra import azure_names, vm_sizes
-from aml_infra.components import azure_functions, azure_place, image_access, validation, workspace_creation
+from aml_infra import arguments, azure_names, vm_sizes
+from aml_infra.components import azure_functions, azure_place, image_access, workspace_args, workspace_creation
 from aml_infra.components import workspace as workspaces
 from aml_infra.components.compute_target import ComputeArgs
 from aml_infra.components.validation import Machine
@@ -101,6 +101,14 @@ class GpuClusterArgs(ComputeArgs):
 
     def find_problems(self, machine: Machine) -> list[Problem]:  # noqa: ARG002 (of ``Args``)
         """Everything that is wrong with the arguments; the service is asked for the quota when the cluster is made."""
+        return arguments.find_problems(
+            self,
+            GpuClusterArgs._find_rule_problems,
+            stand_ins={"workspace": workspace_args.STAND_IN},
+            related={"workspace": ("subnet_id",), "max_nodes": ("min_nodes",)},
+        )
+
+    def _find_rule_problems(self) -> list[Problem]:
         problems = [*vm_sizes.find_problems(self.vm_size), *self._find_count_problems()]
         if self.subnet_id is not None and self._has_managed_network:
             problems.append(
@@ -150,6 +158,11 @@ class ClusterAddress:
 
     def find_problems(self, machine: Machine) -> list[Problem]:  # noqa: ARG002 (of ``Args``)
         """What cannot be the name of a cluster."""
+        return arguments.find_problems(
+            self, ClusterAddress._find_rule_problems, stand_ins={"workspace": None, "cluster_name": ""}
+        )
+
+    def _find_rule_problems(self) -> list[Problem]:
         found = azure_names.find_name_problem("compute", self.cluster_name)
         return [] if found is None else [Problem("cluster_name", found)]
 
@@ -196,7 +209,7 @@ class GpuCluster(pulumi.ComponentResource):
     ) -> None:
         workspace, problems = args.workspace, args.find_problems(Machine())
         problems += workspaces.find_stand_in_problems(workspace)
-        validation.raise_for(problem.under(name) for problem in problems)
+        arguments.raise_for(problem.under(name) for problem in problems)
         super().__init__("aml-infra:index:GpuCluster", name, None, opts)
         if isinstance(workspace, WorkspaceArgs):
             raise TypeError("args stand for a workspace")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from aml_infra import naming
-from aml_infra.components import azure_place, device_plugin, kubeconfig, kubernetes_objects, validation
+from aml_infra import arguments, naming
+from aml_infra.components import azure_place, device_plugin, kubeconfig, kubernetes_objects
 from aml_infra.components.external_registry import ExternalRegistry
 from aml_infra.components.kubeconfig import Access
 from aml_infra.components.kubernetes_cluster_args import KubernetesClusterArgs
@@ -52,7 +52,7 @@ class KubernetesCluster(pulumi.ComponentResource):
         self, name: str, args: KubernetesClusterArgs | None = None, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         self._args = args = args or KubernetesClusterArgs()
-        validation.raise_for(problem.under(name) for problem in args.find_problems(Machine()))
+        arguments.raise_for(problem.under(name) for problem in args.find_problems(Machine()))
         super().__init__("aml-infra:index:KubernetesCluster", name, None, opts)
         self._access = kubeconfig.find_access(args.kubeconfig, args.context)
         slug = naming.slugify(name)

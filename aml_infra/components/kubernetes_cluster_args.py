@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from aml_infra import rules
+from aml_infra import arguments, rules
 from aml_infra.components import image_access, kubeconfig, kubernetes_names, validation
 from aml_infra.components.compute_target import ComputeArgs
 from aml_infra.components.container_registry import ContainerRegistry
@@ -60,6 +60,13 @@ class Toleration:
 
     def find_problems(self) -> list[Problem]:
         """What is wrong with it."""
+        return arguments.find_problems(
+            self,
+            Toleration._find_rule_problems,
+            related={"operator": ("key", "value"), "value": ("key",), "key": ("operator",), "effect": ("seconds",)},
+        )
+
+    def _find_rule_problems(self) -> list[Problem]:
         problems = []
         if self.key and (found := kubernetes_names.find_key_problem(self.key)):
             problems.append(Problem("key", found))
@@ -155,6 +162,13 @@ class KubernetesClusterArgs(ComputeArgs):
 
     def find_problems(self, machine: Machine) -> list[Problem]:  # noqa: ARG002 (of ``Args``)
         """Everything that is wrong with the arguments; the cluster itself is asked by the backend."""
+        return arguments.find_problems(
+            self,
+            KubernetesClusterArgs._find_rule_problems,
+            related={"kubeconfig": ("context",), "create_namespace": ("namespace", *OF_THE_NAMESPACE)},
+        )
+
+    def _find_rule_problems(self) -> list[Problem]:
         problems = validation.collect(lambda: kubeconfig.find_access(self.kubeconfig, self.context))
         problems += _find_namespace_problems(self)
         problems += _find_name_problems(self)
@@ -236,7 +250,7 @@ def _find_amount_problems(args: KubernetesClusterArgs) -> list[Problem]:
         "pending_minutes": (0.01, rules.MAX_TIMEOUT_MINUTES, "minutes"),
     }
     problems = []
-    if args.gpu_quota is not None and (args.gpu_quota % 1 or not 0 <= args.gpu_quota <= MAX_GPUS):
+    if args.gpu_quota is not None and not 0 <= args.gpu_quota <= MAX_GPUS:
         problems.append(Problem("gpu_quota", f"is {args.gpu_quota}; allowed are whole numbers from 0 to {MAX_GPUS}"))
     for name, (low, high, unit) in ranges.items():
         amount = getattr(args, name)

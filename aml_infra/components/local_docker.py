@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from aml_infra import rules
-from aml_infra.components import image_access, validation
+from aml_infra import arguments, rules
+from aml_infra.components import file_places, image_access
 from aml_infra.components.compute_target import ComputeArgs
 from aml_infra.components.validation import Machine
 from aml_infra.errors import Problem
@@ -37,15 +37,13 @@ class LocalDockerArgs(ComputeArgs):
 
     def find_problems(self, machine: Machine) -> list[Problem]:
         """Docker must answer, and the data folder must be able to be one."""
-        problems = []
-        if self.data_folder is not None:
-            path = pathlib.Path(os.path.abspath(self.data_folder))
-            blocker = next((parent for parent in (path, *path.parents) if parent.exists()), path)
-            if not blocker.is_dir():
-                problems.append(
-                    Problem("data_folder", f"is {str(path)!r}, but {str(blocker)!r} is a file; give a folder")
-                )
-        return problems + machine.ask_daemon("")[1]
+        return arguments.find_problems(self, LocalDockerArgs._find_rule_problems) + machine.ask_daemon("")[1]
+
+    def _find_rule_problems(self) -> list[Problem]:
+        if self.data_folder is None:
+            return []
+        found = file_places.find_problem(pathlib.Path(os.path.abspath(self.data_folder)), "give a folder")
+        return [] if found is None else [Problem("data_folder", found)]
 
     def find_demand_problems(self, demand: Demand, machine: Machine) -> list[Problem]:
         """What Docker here does not have of what a job asks for."""
@@ -75,7 +73,7 @@ class LocalDocker(pulumi.ComponentResource):
         self, name: str, args: LocalDockerArgs | None = None, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         self._args = args or LocalDockerArgs()
-        validation.raise_for(problem.under(name) for problem in self._args.find_problems(Machine()))
+        arguments.raise_for(problem.under(name) for problem in self._args.find_problems(Machine()))
         super().__init__("aml-infra:index:LocalDocker", name, None, opts)
         self.register_outputs({})
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
+from aml_infra import arguments
 from aml_infra.components import (
     azure_functions,
     diagnostics,
     registry_login,
     role_assignments,
-    validation,
     workspace_args,
     workspace_creation,
     workspace_network,
@@ -90,6 +90,15 @@ class RegistryArgs:
 
     def find_problems(self, machine: Machine) -> list[Problem]:  # noqa: ARG002 (of ``Args``)
         """Everything that is wrong with the arguments; the service is not asked."""
+        return arguments.find_problems(
+            self,
+            RegistryArgs._find_rule_problems,
+            stand_ins={"workspace": workspace_args.STAND_IN},
+            # What the sku must be depends on how the registry is reached.
+            related=dict.fromkeys(("workspace", "public_network_access", "private_endpoint_subnet_id"), ("sku",)),
+        )
+
+    def _find_rule_problems(self) -> list[Problem]:
         problems = []
         if self.sku is not None and self.sku not in SKUS:
             problems.append(Problem("sku", f"is {self.sku!r}; allowed are {', '.join(SKUS)}"))
@@ -145,7 +154,7 @@ class Registry(pulumi.ComponentResource):
     def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         workspace, problems = args.workspace, args.find_problems(Machine())
         problems += workspaces.find_stand_in_problems(workspace)
-        validation.raise_for(problem.under(name) for problem in problems)
+        arguments.raise_for(problem.under(name) for problem in problems)
         super().__init__("aml-infra:index:Registry", name, None, opts)
         self._name = name
         if isinstance(workspace, WorkspaceArgs):
@@ -275,7 +284,7 @@ class Registry(pulumi.ComponentResource):
 def _check_object_id(name: str, object_id: str) -> str:
     if not object_id:
         fix = "list who may push images, or {} for nobody"
-        validation.raise_for([Problem(f"{name}.pushers", f"is missing, and the login has no object id; {fix}")])
+        arguments.raise_for([Problem(f"{name}.pushers", f"is missing, and the login has no object id; {fix}")])
     return object_id
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
+from aml_infra import arguments
 from aml_infra.errors import Problem
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ class Principal:
 
     def find_problems(self) -> list[Problem]:
         """What is wrong with the values that are known already."""
+        return arguments.find_problems(self, Principal._find_rule_problems, stand_ins={"object_id": ""})
+
+    def _find_rule_problems(self) -> list[Problem]:
         problems = []
         if isinstance(self.object_id, str) and not is_guid(self.object_id):
             shown = (

@@ -11,8 +11,8 @@ from typing import Any
 import pulumi
 import pulumi_docker_build as docker_build
 
-from aml_infra import image_recipe, naming
-from aml_infra.components import base_image, environment, image_build, image_builder, registry_login, validation
+from aml_infra import arguments, image_recipe, naming
+from aml_infra.components import base_image, environment, image_build, image_builder, registry_login
 from aml_infra.components import workspace as workspaces
 from aml_infra.components.container_registry import ContainerRegistry
 from aml_infra.components.environment import CuratedImage
@@ -97,9 +97,7 @@ class TrainingImage(pulumi.ComponentResource):
     built here."""
 
     def __init__(self, name: str, args: TrainingImageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        validation.raise_for(
-            problem.under(name) for problem in [*_find_stand_ins(args), *args.find_problems(Machine())]
-        )
+        arguments.raise_for(problem.under(name) for problem in [*_find_stand_ins(args), *args.find_problems(Machine())])
         super().__init__("aml-infra:index:TrainingImage", name, None, opts)
         registry, workspace = args.registry, args.workspace
         if isinstance(registry, RegistryArgs) or isinstance(workspace, WorkspaceArgs):

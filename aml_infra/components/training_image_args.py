@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import pulumi
 
-from aml_infra import docker_ignore, image_recipe
+from aml_infra import arguments, docker_ignore, image_recipe
 from aml_infra.components import functions, image_build, registry_login, training_image_packages, validation
 from aml_infra.components.container_registry import ContainerRegistry
 from aml_infra.components.external_registry import ExternalRegistry
@@ -18,7 +18,7 @@ from aml_infra.components.registry import RegistryArgs
 from aml_infra.components.training_image_packages import Packages
 from aml_infra.components.validation import Machine
 from aml_infra.components.workspace import Workspace
-from aml_infra.components.workspace_args import WorkspaceArgs
+from aml_infra.components.workspace_args import STAND_IN, WorkspaceArgs
 from aml_infra.errors import BackendUnavailable, Problem
 
 PLATFORMS = ("linux/amd64", "linux/arm64")
@@ -120,6 +120,20 @@ class TrainingImageArgs:
 
     def find_problems(self, machine: Machine) -> list[Problem]:
         """Everything that is wrong with the recipe, and whether this machine can build it."""
+        return arguments.find_problems(
+            self,
+            lambda args: args._find_rule_problems(machine),  # noqa: SLF001 (its own)
+            stand_ins={"registry": RegistryArgs(workspace=STAND_IN)},
+            related={
+                "base_image": ("dockerfile", "context"),
+                "dockerfile": ("base_image", "context"),
+                "workspace": ("",),
+                "build_secrets": ("host_ca_secret",),
+                "conda_file": ("user_managed_dependencies",),
+            },
+        )
+
+    def _find_rule_problems(self, machine: Machine) -> list[Problem]:
         base_problems = _find_base_problems(self)
         problems = [*base_problems, *_find_source_problems(self), *_find_package_problems(self)]
         problems += [*_find_name_problems(self), *_find_choice_problems(self), *_find_cache_problems(self)]
@@ -278,9 +292,6 @@ def _find_cache_problems(args: TrainingImageArgs) -> list[Problem]:
         ("cache_from", args.cache_from, CACHE_SOURCES),
         ("cache_to", args.cache_to, CACHE_TARGETS),
     ):
-        if isinstance(specs, str):
-            problems.append(Problem(name, f"is {specs!r}, a text; give a list of such texts"))
-            continue
         examples = ", ".join(f"type={each},{key}=..." if key else f"type={each}" for each, key in types.items())
         for index, spec in enumerate(specs):
             words = dict(word.partition("=")[::2] for word in spec.split(","))
@@ -293,7 +304,7 @@ def _find_cache_problems(args: TrainingImageArgs) -> list[Problem]:
 def _find_builder_problems(args: TrainingImageArgs) -> list[Problem]:
     platform = args.built_platform
     foreign = platform in PLATFORMS
-    exported = [] if isinstance(args.cache_to, str) else [spec for spec in args.cache_to if "type=inline" not in spec]
+    exported = [spec for spec in args.cache_to if "type=inline" not in spec]
     if not foreign and not exported:
         return []
     builder = image_build.describe_builder(image_build.find_builder())
@@ -336,7 +347,7 @@ def _find_dockerfile_problems(args: TrainingImageArgs) -> list[Problem]:
         for problem in image_recipe.find_dockerfile_problems(text)
     ]
     own_ignore = path.with_name(f"{path.name}.dockerignore")
-    if own_ignore.exists():
+    if os.path.exists(own_ignore):
         problems.append(
             Problem("dockerfile", f"{str(own_ignore)!r} is not read; move its lines to .dockerignore in the context")
         )
@@ -345,12 +356,12 @@ def _find_dockerfile_problems(args: TrainingImageArgs) -> list[Problem]:
 
 def _find_context_problems(args: TrainingImageArgs) -> list[Problem]:
     context = find_context(args)
-    if context is not None and context.is_dir():
+    if context is not None and os.path.isdir(context):
         return _find_ignore_problems(context)
     # Without one of its own, the context is wrong only together with the Dockerfile's path.
     if args.context is None or context is None:
         return []
-    what = "is a file" if context.exists() else "does not exist"
+    what = "is a file" if os.path.exists(context) else "does not exist"
     return [Problem("context", f"{str(context)!r} {what}; give the folder whose files the Dockerfile copies")]
 
 

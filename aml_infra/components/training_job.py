@@ -9,11 +9,12 @@ from typing import Any
 
 import pulumi
 
-from aml_infra import metric_gate, rules
+from aml_infra import arguments, metric_gate, rules
 from aml_infra import source as sources
 from aml_infra.components import validation
 from aml_infra.components.compute_target import ComputeArgs, ComputeTarget
 from aml_infra.components.environment import CuratedImage
+from aml_infra.components.image_access import JobImage
 from aml_infra.components.training_image import TrainingImage
 from aml_infra.components.training_image_args import TrainingImageArgs
 from aml_infra.components.validation import Machine
@@ -112,6 +113,15 @@ class TrainingJobArgs:
 
     def find_problems(self, machine: Machine) -> list[Problem]:
         """Everything that is wrong with the job, and what its compute target does not have of it."""
+        return arguments.find_problems(
+            self,
+            lambda args: args._find_rule_problems(machine),  # noqa: SLF001 (its own)
+            stand_ins={"source": "", "command": (), "image": "", "compute": _Anything()},
+            # Its placeholders name what is in these.
+            related=dict.fromkeys(("inputs", "outputs", "parameters"), ("command",)),
+        )
+
+    def _find_rule_problems(self, machine: Machine) -> list[Problem]:
         demand, problems = self._read_demand()
         problems += validation.collect(lambda: sources.take_snapshot(self.source, allow_secrets=self.allow_secrets))
         problems += _find_command_problems(self)
@@ -127,6 +137,9 @@ class TrainingJobArgs:
         problems += metric_gate.find_problems(self.require_metrics)
         if self.image == "":
             problems.append(Problem("image", "is empty; give a TrainingImage, or the reference of an image"))
+        if isinstance(self.compute, ComputeArgs) and arguments.find_type_problems(self.compute):
+            # Told where they are validated; what they say about a job means nothing.
+            return problems
         problems += self.compute.find_image_problems(self.image)
         return problems + self.compute.find_demand_problems(demand, machine)
 
@@ -135,10 +148,10 @@ class TrainingJobArgs:
         inputs, problems = {}, []
         for name, given in self.inputs.items():
             data = given if isinstance(given, DataInput) else DataInput(given)
-            if isinstance(data.path, (str, os.PathLike)) and not isinstance(data.version, pulumi.Output):
+            if isinstance(data.path, (str, os.PathLike)) and (data.version is None or isinstance(data.version, str)):
                 found = RunInput(
                     path=os.fspath(data.path),
-                    version=str(data.version or ""),
+                    version=data.version or "",
                     type=data.type if isinstance(data.type, str) else "folder",
                     mode=data.mode if isinstance(data.mode, str) else "mount",
                 )
@@ -169,6 +182,16 @@ class TrainingJobArgs:
             identity=self.identity or "",
         )
         return demand, problems
+
+
+class _Anything(ComputeArgs):
+    """Stands for a compute target that could not be read: it can do whatever is asked for."""
+
+    def find_demand_problems(self, demand: Demand, machine: Machine) -> list[Problem]:  # noqa: ARG002 (of the contract)
+        return []
+
+    def find_image_problems(self, image: JobImage) -> list[Problem]:  # noqa: ARG002 (of the contract)
+        return []
 
 
 class TrainingJob(pulumi.ComponentResource):
@@ -232,9 +255,7 @@ class TrainingJob(pulumi.ComponentResource):
     """Nodes that it ran on, one for each worker; on this machine, containers."""
 
     def __init__(self, name: str, args: TrainingJobArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        validation.raise_for(
-            problem.under(name) for problem in [*_find_stand_ins(args), *args.find_problems(Machine())]
-        )
+        arguments.raise_for(problem.under(name) for problem in [*_find_stand_ins(args), *args.find_problems(Machine())])
         super().__init__("aml-infra:index:TrainingJob", name, None, opts)
         # The run's id starts with the name of its resource, so the child is called like the job.
         hook = args.image.restore_hook if isinstance(args.image, (TrainingImage, CuratedImage)) else None
@@ -303,18 +324,10 @@ def _find_stand_ins(args: TrainingJobArgs) -> list[Problem]:
 
 
 def _find_command_problems(args: TrainingJobArgs) -> list[Problem]:
-    command, named = args.command, {"inputs": args.inputs, "outputs": args.outputs, "parameters": args.parameters}
-    if isinstance(command, str):
-        return rules.find_command_problems(command)
-    problems = [
-        Problem(f"command[{index}]", f"is {word!r}, not text; write it in quotes")
-        for index, word in enumerate(command)
-        if not isinstance(word, (str, pulumi.Output))
-    ]
-    known = [word if isinstance(word, str) else "unknown" for word in command]
-    return problems + rules.find_command_problems(known, **named)
+    known = [word if isinstance(word, str) else "unknown" for word in args.command]
+    return rules.find_command_problems(known, inputs=args.inputs, outputs=args.outputs, parameters=args.parameters)
 
 
 def _list_known(values: Mapping[str, Any]) -> dict[str, Any]:
-    """``values``, with a text for each that is an output: it is not known yet, and the plugin checks it when it is."""
-    return {name: "" if isinstance(value, pulumi.Output) else value for name, value in values.items()}
+    """``values``, with a text for each that is not known yet."""
+    return {name: value if arguments.is_known(value) else "" for name, value in values.items()}

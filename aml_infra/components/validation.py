@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
-import pulumi
-
+from aml_infra import arguments
 from aml_infra.components import functions
 from aml_infra.errors import BackendUnavailable, InvalidInput, Problem
 from aml_infra.spec import Capacity
-
-
-class InvalidProgram(InvalidInput, pulumi.RunError):
-    """``InvalidInput`` that Pulumi shows as it is, without a traceback."""
 
 
 class Machine:
@@ -59,14 +54,7 @@ def validate(args: Mapping[str, Args], *, found: Iterable[Problem] = ()) -> None
     problems = list(found)
     for prefix, one in args.items():
         problems += [problem.under(prefix) for problem in one.find_problems(machine)]
-    raise_for(problems)
-
-
-def raise_for(problems: Iterable[Problem]) -> None:
-    """Raises ``InvalidProgram`` with all of ``problems``, or returns if there are none."""
-    unique = tuple(dict.fromkeys(problems))
-    if unique:
-        raise InvalidProgram(unique)
+    arguments.raise_for(problems)
 
 
 def collect(find: Callable[[], object]) -> list[Problem]:

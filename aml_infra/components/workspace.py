@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pulumi
 
+from aml_infra import arguments
 from aml_infra.components import (
     azure_place,
     functions,
@@ -109,7 +110,7 @@ class Workspace(pulumi.ComponentResource):
         self, name: str, args: WorkspaceArgs | WorkspaceAddress, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         found = args.find_problems() if isinstance(args, WorkspaceAddress) else args.find_problems(Machine())
-        validation.raise_for(problem.under(name) for problem in found)
+        arguments.raise_for(problem.under(name) for problem in found)
         super().__init__("aml-infra:index:Workspace", name, None, opts)
         self._name = name
         self._compute_identity: ComputeIdentity | None = None
@@ -179,7 +180,7 @@ class Workspace(pulumi.ComponentResource):
         problems = validation.collect(
             lambda: found.append(workspace_config.read_config(workspace_config.find_config(path)))
         )
-        validation.raise_for(problem.under(name or "Workspace.from_config") for problem in problems)
+        arguments.raise_for(problem.under(name or "Workspace.from_config") for problem in problems)
         return cls(name or found[0].workspace_name, found[0], opts)
 
     @property
@@ -241,7 +242,7 @@ class Workspace(pulumi.ComponentResource):
         if given is not None and given.lower() != current.lower():
             fix = f"run `pulumi config set azure-native:subscriptionId {given}`, or give a provider for it in opts"
             problem = Problem("subscription_id", f"is {given!r}, and Pulumi works in {current!r}; {fix}")
-            validation.raise_for([problem.under(self._name)])
+            arguments.raise_for([problem.under(self._name)])
         self.subscription_id = pulumi.Output.from_input(current)
         opts = pulumi.InvokeOptions(parent=self)
         named = f"there is no workspace {address.workspace_name!r} in resource group {address.resource_group!r}"
@@ -279,7 +280,7 @@ class Workspace(pulumi.ComponentResource):
             if type(error) is not Exception:
                 raise
             reason = functions.read_failure(str(error))
-            raise validation.InvalidProgram([Problem(self._name, f"{problem} ({reason})")]) from error
+            raise arguments.InvalidProgram([Problem(self._name, f"{problem} ({reason})")]) from error
 
     def _find_place(self, group_id: pulumi.Output[str], tags: Mapping[str, str]) -> Place:
         return Place(

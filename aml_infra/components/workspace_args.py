@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import pulumi
 
-from aml_infra import azure_names
+from aml_infra import arguments, azure_names
+from aml_infra.components import file_places
 from aml_infra.components.role_assignments import Principal
 from aml_infra.components.validation import Machine
 from aml_infra.errors import Problem
@@ -40,6 +41,8 @@ REGISTRY_ZONE = "privatelink.azurecr.io"
 """The private DNS zone that the private endpoint of a registry is registered in."""
 
 PROTOCOLS = ("TCP", "UDP", "ICMP", "*")
+
+_OF_A_KIND = ("subresource", "port_ranges", "protocol")
 
 MOST_TAGS = 50
 LONGEST_TAG_VALUE = 256
@@ -73,6 +76,14 @@ class OutboundRule:
 
     def find_problems(self) -> list[Problem]:
         """What is wrong with the values that are known already."""
+        return arguments.find_problems(
+            self,
+            OutboundRule._find_rule_problems,
+            # Whichever of the three it is decides what belongs to it.
+            related=dict.fromkeys(("fqdn", "resource_id", "service_tag"), ("", *_OF_A_KIND)),
+        )
+
+    def _find_rule_problems(self) -> list[Problem]:
         kinds = {"fqdn": self.fqdn, "resource_id": self.resource_id, "service_tag": self.service_tag}
         given = [name for name, value in kinds.items() if value is not None]
         if len(given) != 1:
@@ -153,6 +164,17 @@ class WorkspaceArgs:
 
     def find_problems(self, machine: Machine) -> list[Problem]:  # noqa: ARG002 (there is nothing to ask it)
         """Everything that is wrong with the arguments; the service is not asked."""
+        return arguments.find_problems(
+            self,
+            WorkspaceArgs._find_rule_problems,
+            stand_ins={"location": STAND_IN.location},
+            related={
+                "managed_network": ("outbound_rules",),
+                "private_endpoint_subnet_id": ("private_dns_zone_ids",),
+            },
+        )
+
+    def _find_rule_problems(self) -> list[Problem]:
         return [
             *_find_name_problems(self),
             *_find_choice_problems(self),
@@ -162,6 +184,10 @@ class WorkspaceArgs:
             *_find_config_problems(self),
             *_find_tag_problems(self.tags),
         ]
+
+
+STAND_IN = WorkspaceArgs(location="westeurope")
+"""Stands for a workspace that could not be read, while what belongs to it is looked at."""
 
 
 def _find_name_problems(args: WorkspaceArgs) -> list[Problem]:
@@ -191,7 +217,7 @@ def _find_choice_problems(args: WorkspaceArgs) -> list[Problem]:
         ("soft_delete_days", args.soft_delete_days, SOFT_DELETE_DAYS),
         ("log_retention_days", args.log_retention_days, LOG_RETENTION_DAYS),
     ):
-        if days % 1 or not least <= days <= most:
+        if not least <= days <= most:
             problems.append(Problem(path, f"is {days}; allowed are whole numbers from {least} to {most}"))
     return problems
 
@@ -250,14 +276,14 @@ def _find_config_problems(args: WorkspaceArgs) -> list[Problem]:
     if args.config_path is None:
         return []
     path = pathlib.Path(os.path.abspath(args.config_path))
-    if path.is_dir():
+    if os.path.isdir(path):
         return [
             Problem("config_path", f"{str(path)!r} is a folder; give the path of a file in it, as in 'config.json'")
         ]
-    blocker = next(parent for parent in path.parents if parent.exists())
-    if not blocker.is_dir():
-        return [Problem("config_path", f"is {str(path)!r}, but {str(blocker)!r} is a file; give another path")]
-    return []
+    if os.path.isfile(path):
+        return []
+    found = file_places.find_problem(path, "give another path")
+    return [] if found is None else [Problem("config_path", found)]
 
 
 def _find_tag_problems(tags: Mapping[str, str]) -> list[Problem]:

@@ -10,7 +10,7 @@ import pathlib
 import tempfile
 from collections.abc import Iterator
 
-from aml_infra import azure_names
+from aml_infra import arguments, azure_names
 from aml_infra.components import role_assignments
 from aml_infra.errors import InvalidInput, Problem
 
@@ -37,6 +37,13 @@ class WorkspaceAddress:
 
     def find_problems(self) -> list[Problem]:
         """What cannot be the name of anything."""
+        return arguments.find_problems(
+            self,
+            WorkspaceAddress._find_rule_problems,
+            stand_ins={"subscription_id": None, "resource_group": "", "workspace_name": ""},
+        )
+
+    def _find_rule_problems(self) -> list[Problem]:
         problems = []
         if self.subscription_id is not None and not role_assignments.is_guid(self.subscription_id):
             fix = "give the subscription's id, which `az account show --query id` shows"

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
+from aml_infra import arguments
 from aml_infra.components import (
     azure_place,
     diagnostics,
     role_assignments,
-    validation,
     workspace_dependencies,
     workspace_network,
 )
@@ -239,7 +239,7 @@ def check_login(name: str, args: WorkspaceArgs, client: authorization.GetClientC
     """Raises ``InvalidInput`` if whoever is logged in cannot be a contributor, and there is no other."""
     if args.contributors is None and not client.object_id:
         fix = "list who may train in the workspace, or {} for nobody"
-        validation.raise_for([Problem(f"{name}.contributors", f"is missing, and the login has no object id; {fix}")])
+        arguments.raise_for([Problem(f"{name}.contributors", f"is missing, and the login has no object id; {fix}")])
 
 
 def _list_contributors(

@@ -10,6 +10,7 @@ from aml_infra.errors import Problem
 from aml_infra.provider import wire
 
 REQUIRED = ("source", "command", "image")
+_FOREIGN = "an asset, an archive or a resource"
 MAY_BE_SECRET = ("image", "imageIdentity", "environmentVariables")
 
 
@@ -126,7 +127,8 @@ def find_problems(given: Mapping[str, Any]) -> list[Problem]:
                 Problem(path, "is a secret, and would be shown in the run's record; give a value that is not one")
             )
         elif not SHAPES[key].fits(plain):
-            problems.append(Problem(path, f"is a {type(plain).__name__} that does not fit; give {SHAPES[key].words}"))
+            what = _FOREIGN if isinstance(plain, wire.Foreign) else f"a {type(plain).__name__}"
+            problems.append(Problem(path, f"is {what} that does not fit; give {SHAPES[key].words}"))
     return problems
 
 

@@ -1,7 +1,7 @@
 """Pulumi's property values, between the engine's protobuf structs and plain Python data.
 
 Strings, numbers, booleans, lists and maps are themselves; what is not known yet is ``UNKNOWN``; a secret is wrapped in
-``Secret``. Follows Pulumi's gRPC protocol (``pulumi/proto``, "property values").
+``Secret``; what is no plain data is ``Foreign``. Follows Pulumi's gRPC protocol (``pulumi/proto``, "property values").
 """
 
 from __future__ import annotations
@@ -33,6 +33,13 @@ class Secret:
     """A value that must not be shown."""
 
     value: Any = dataclasses.field(repr=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Foreign:
+    """An asset, an archive or a resource, which is no plain data; it goes back to the engine as it came."""
+
+    struct: struct_pb2.Struct = dataclasses.field(repr=False)
 
 
 def decode(struct: struct_pb2.Struct) -> dict[str, Any]:
@@ -90,7 +97,7 @@ def _decode_value(value: struct_pb2.Value) -> Any:
                 return decode(value.struct_value)
             if fields[SIGNATURE_KEY].string_value == SECRET_SIGNATURE:
                 return Secret(_decode_value(fields["value"]))
-            raise ValueError("an asset, archive or resource was given where plain data is expected")
+            return Foreign(value.struct_value)
         case _:
             return None
 
@@ -102,6 +109,8 @@ def _encode_value(value: Any) -> struct_pb2.Value:
         signature = struct_pb2.Value(string_value=SECRET_SIGNATURE)
         fields = {SIGNATURE_KEY: signature, "value": _encode_value(value.value)}
         return struct_pb2.Value(struct_value=struct_pb2.Struct(fields=fields))
+    if isinstance(value, Foreign):
+        return struct_pb2.Value(struct_value=value.struct)
     if value is None:
         return struct_pb2.Value(null_value=struct_pb2.NULL_VALUE)
     if isinstance(value, bool):

@@ -21,7 +21,6 @@ def tell(problems: list[Problem]) -> list[str]:
 @pytest.mark.parametrize(
     ("command", "told"),
     [
-        ("python train.py", "command: is the text 'python train.py'; give a list, as in ['python', 'train.py']"),
         ([], "command: is empty; give the program and its arguments, as in ['python', 'train.py']"),
         ([" "], "command[0]: is blank; the first word must be the program to run, as in 'python'"),
         (["a", "b\0"], "command[1]: holds a NUL character, which no program can be given; remove it"),

@@ -83,8 +83,8 @@ def test_each_argument_can_be_good() -> None:
                 "whoever owns the namespace"
             ),
         ),
+        ({"gpu_quota": 100001}, "gpu_quota: is 100001; allowed are whole numbers from 0 to 100000"),
         ({"gpu_quota": -1}, "gpu_quota: is -1; allowed are whole numbers from 0 to 100000"),
-        ({"gpu_quota": 1.5}, "gpu_quota: is 1.5; allowed are whole numbers from 0 to 100000"),
         ({"cpu_quota": 0}, "cpu_quota: is 0; allowed is 0.001 to 1e+06 processors"),
         ({"memory_quota_gb": float("nan")}, "memory_quota_gb: is nan; allowed is 0.001 to 1e+06 GB"),
         ({"default_cpus": 0}, "default_cpus: is 0; allowed is 0.001 to 1024 processors"),

@@ -48,8 +48,14 @@ TARGETS = "allowed are type=registry,ref=..., type=local,dest=..., type=inline"
             {"image_identity": "tag"},
             "image_identity: is 'tag'; allowed are build_key, digest (build_key by default)",
         ),
-        ({"cache_from": "type=inline"}, "cache_from: is 'type=inline', a text; give a list of such texts"),
-        ({"cache_to": "type=inline"}, "cache_to: is 'type=inline', a text; give a list of such texts"),
+        (
+            {"cache_from": "type=inline"},
+            "cache_from: is 'type=inline', a str; allowed is a list of texts, as in ['type=inline']",
+        ),
+        (
+            {"cache_to": "type=inline"},
+            "cache_to: is 'type=inline', a str; allowed is a list of texts, as in ['type=inline']",
+        ),
         ({"cache_from": ["type=inline"]}, f"cache_from[0]: is 'type=inline'; {SOURCES}"),
         ({"cache_from": ["x.io/cache"]}, f"cache_from[0]: is 'x.io/cache'; {SOURCES}"),
         ({"cache_from": ["type=registry"]}, f"cache_from[0]: is 'type=registry'; {SOURCES}"),

@@ -128,7 +128,7 @@ def test_a_location_is_written_as_azure_does(given: str, meant: str) -> None:
             ),
         ),
         ({"soft_delete_days": 6}, "soft_delete_days: is 6; allowed are whole numbers from 7 to 90"),
-        ({"soft_delete_days": 7.5}, "soft_delete_days: is 7.5; allowed are whole numbers from 7 to 90"),
+        ({"soft_delete_days": 91}, "soft_delete_days: is 91; allowed are whole numbers from 7 to 90"),
         ({"log_retention_days": 7}, "log_retention_days: is 7; allowed are whole numbers from 30 to 730"),
         ({"log_retention_days": 731}, "log_retention_days: is 731; allowed are whole numbers from 30 to 730"),
         (

@@ -5,9 +5,10 @@ import json
 from typing import Any
 
 import pytest
+from google.protobuf import struct_pb2
 
 from aml_infra.provider import schema, shapes
-from aml_infra.provider.wire import UNKNOWN, Secret
+from aml_infra.provider.wire import UNKNOWN, Foreign, Secret
 from aml_infra.training_run import TrainingRunArgs
 
 GIVEN: dict[str, Any] = {"source": "/src", "command": ["python"], "image": "image:1"}
@@ -154,3 +155,10 @@ def test_every_property_of_the_user_has_a_shape_and_is_in_the_schema() -> None:
     assert {shapes.to_snake_case(key) for key in shapes.SHAPES} == fields
     assert set(described["inputProperties"]) == set(shapes.SHAPES)
     assert described["requiredInputs"] == list(shapes.REQUIRED)
+
+
+def test_an_asset_is_no_text() -> None:
+    """Other languages may send one, and it is told as what it is."""
+    (problem,) = shapes.find_problems({**GIVEN, "source": Foreign(struct_pb2.Struct())})
+
+    assert str(problem) == "source: is an asset, an archive or a resource that does not fit; give text"

@@ -23,6 +23,16 @@ def test_unknown_and_secret_values_survive() -> None:
     assert wire.reveal(values) == {"a": UNKNOWN, "b": {"c": "x"}}
 
 
+def test_what_is_no_plain_data_goes_back_as_it_came() -> None:
+    """An asset is refused by Check, whose answer has it all the same."""
+    asset = wire.encode({"a": {wire.SIGNATURE_KEY: "c44067f5952c0a294b673a41bacd8c17", "text": "x"}})
+
+    values = wire.decode(asset)
+
+    assert isinstance(values["a"], wire.Foreign)
+    assert wire.encode(values) == asset
+
+
 def test_a_secret_does_not_print() -> None:
     """Its value is in no message."""
     assert "x" not in repr(Secret("xyz")).replace("Secret", "")

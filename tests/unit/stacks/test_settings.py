@@ -166,7 +166,7 @@ def test_values_that_may_be_secret_are_not_shown(engine: Engine, settings: types
     """Neither the values of build secrets nor what stands in their place."""
     problems = find_problems(engine, settings, {"image": {"dockerfile": "Dockerfile", "build_secrets": {"a": 4711}}})
 
-    assert problems == ["p:image.build_secrets.a: should be a valid string"]
+    assert problems == ["p:image.build_secrets.a: allowed is text"]
 
 
 def test_the_account_of_a_registry_is_not_shown(engine: Engine, settings: types.ModuleType) -> None:
@@ -175,7 +175,7 @@ def test_the_account_of_a_registry_is_not_shown(engine: Engine, settings: types.
 
     problems = find_problems(engine, settings, {"image": {"dockerfile": "Dockerfile", "registry": account}})
 
-    assert problems == ["p:image.registry.password: should be a valid string"]
+    assert problems == ["p:image.registry.password: allowed is text"]
 
 
 TRAIN = {"source": "code", "command": ["true"]}
@@ -298,7 +298,7 @@ def test_the_values_of_secret_variables_are_not_shown(engine: Engine, settings: 
 
         problems = find_problems(engine, settings, {"train": section})
 
-        assert problems == ["p:train.secret_environment_variables.TOKEN: should be a valid string"]
+        assert problems == ["p:train.secret_environment_variables.TOKEN: allowed is text"]
 
 
 def test_nothing_of_a_section_with_a_secure_value_is_shown(engine: Engine, settings: types.ModuleType) -> None:
@@ -346,11 +346,11 @@ def test_secure_values_without_a_place_for_them_are_refused(engine: Engine, sett
         ({"inputs": {"data": ""}}, "p:train.inputs['data']: is empty; give the path of a folder"),
         ({"inputs": {"data": "nowhere"}}, "p:train.inputs['data']: "),
         ({"distribution": {"workers": 0}}, "p:train.distribution.workers: is 0; allowed are whole numbers from 1"),
-        ({"distribution": {"workers": 1.5}}, "p:train.distribution.workers: is 1.5; should be a valid integer"),
+        ({"distribution": {"workers": 1.5}}, "p:train.distribution.workers: is 1.5; allowed is a whole number"),
         ({"distribution": {"nodes": 2, "workers": 2}}, "p:train.distribution.nodes: is not a setting; allowed are"),
         ({"require_metrics": ["accuracy"]}, "p:train.require_metrics[0]: is 'accuracy'; write a metric"),
         ({"retries": -1}, "p:train.retries: is -1; allowed are whole numbers from 0 to 100"),
-        ({"wait": "no"}, "p:train.wait: is 'no'; should be a valid boolean"),
+        ({"wait": "no"}, "p:train.wait: is 'no'; allowed is true or false"),
         ({"on_interrupt": "stop"}, "p:train.on_interrupt: is 'stop'; should be 'detach' or 'cancel'"),
         ({"command": ["${{inputs.data}}"]}, "p:train.command[0]: is '${{inputs.data}}', and inputs has no 'data'"),
     ],
