@@ -227,6 +227,17 @@ _ROLES = (
         actions=(*_COMMON, "Microsoft.Network/*", "Microsoft.ResourceHealth/availabilityStatuses/read"),
     ),
     RoleDefinition(
+        name="85cb6faf-e071-4c9b-8136-154b5a04f717",
+        role_name="Kubernetes Extension Contributor",
+        actions=(
+            *_COMMON,
+            "Microsoft.KubernetesConfiguration/extensions/write",
+            "Microsoft.KubernetesConfiguration/extensions/read",
+            "Microsoft.KubernetesConfiguration/extensions/delete",
+            "Microsoft.KubernetesConfiguration/extensions/operations/read",
+        ),
+    ),
+    RoleDefinition(
         name="ed7f3fbd-7b88-4dd4-9017-9adb7ce333f8",
         role_name="Azure Kubernetes Service Contributor Role",
         actions=(

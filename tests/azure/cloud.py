@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tests.azure import directory, faults, operations, resources
+from tests.azure import cluster_contents, directory, faults, operations, resources
 from tests.azure.job_runs import runs
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ class Cloud:
         quotas: cores that a family of machines may use, by region and family; 100 where nothing is said.
         vm_quotas: likewise of machines that are not Machine Learning's, which have a quota of their own.
         remembered: when clusters were deleted and which sizes they had, by id.
+        cluster_contents: what is inside Kubernetes clusters, by id in lower case, where a test has said so.
         taken_names: pairs of a type and a name, in lower case, that others have somewhere in Azure.
         registry_server: the address that container registries say is theirs, for Docker's daemon, which knows no proxy;
             empty for their own names.
@@ -126,12 +127,17 @@ class Cloud:
         self.quotas: dict[tuple[str, str], int] = {}
         self.vm_quotas: dict[tuple[str, str], int] = {}
         self.remembered: dict[str, tuple[datetime.datetime, str]] = {}
+        self.cluster_contents: dict[str, cluster_contents.Contents] = {}
         self.taken_names: set[tuple[str, str]] = set()
         self.registry_server = ""
         self.kubernetes: Kubernetes | None = None
         self.page_size = 50
         self.jobs = runs.JobRuns(self)
         self.blobs: ServiceBlobs | None = None
+
+    def open_cluster(self, cluster_id: str) -> cluster_contents.Contents:
+        """What is inside a Kubernetes cluster."""
+        return self.cluster_contents.setdefault(cluster_id.lower(), cluster_contents.KnownContents())
 
     @property
     def subscription(self) -> str:

@@ -57,3 +57,22 @@ def log_in(cloud: Cloud, role: str, scope: str) -> arm_client.Client:
 
     definition = next(each for each in built_in_roles.DEFINITIONS.values() if each.role_name == role)
     return arm_client.log_in(cloud, definition.name, scope)
+
+
+def build_extension(**properties: Any) -> dict[str, Any]:
+    """The body of Azure Machine Learning's extension, for training, with these properties on top."""
+    given = {
+        "extensionType": "Microsoft.AzureML.Kubernetes",
+        "scope": {"cluster": {"releaseNamespace": "azureml"}},
+        "configurationSettings": {"enableTraining": "True"},
+        **properties,
+    }
+    return {"properties": given}
+
+
+def build_compute(cluster: str, **properties: Any) -> dict[str, Any]:
+    """The body of a compute that is a cluster attached, with these properties of Kubernetes on top."""
+    return {
+        "location": "westeurope",
+        "properties": {"computeType": "Kubernetes", "resourceId": cluster, "properties": properties},
+    }

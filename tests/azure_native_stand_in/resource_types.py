@@ -240,6 +240,16 @@ _TABLE = (
         replaces=frozenset(),
         follows=True,
     ),
+    ResourceType(
+        token="azure-native:kubernetesconfiguration:Extension",  # noqa: S106
+        path=(
+            f"{_GROUP}/providers/{{clusterRp}}/{{clusterResourceName}}/{{clusterName}}"
+            "/providers/Microsoft.KubernetesConfiguration/extensions/{extensionName}"
+        ),
+        request="azure.mgmt.kubernetesconfiguration.v2023_05_01.models:Extension",
+        replaces=frozenset(),
+        follows=True,
+    ),
     _ml("Workspace", "", "Workspace", follows=True),
     _ml("Compute", "/computes/{computeName}", "ComputeResource", follows=True),
     _ml("WorkspaceConnection", "/connections/{connectionName}", "WorkspaceConnectionPropertiesV2BasicResource"),

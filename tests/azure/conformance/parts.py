@@ -32,6 +32,7 @@ PROVIDERS = (
     "Microsoft.ContainerService",
     "Microsoft.Insights",
     "Microsoft.KeyVault",
+    "Microsoft.KubernetesConfiguration",
     "Microsoft.MachineLearningServices",
     "Microsoft.ManagedIdentity",
     "Microsoft.Network",

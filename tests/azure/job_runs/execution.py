@@ -131,7 +131,7 @@ class Execution:
             return not self._run.queueing
 
         with self._runs.changed:
-            self._services.nodes.check(cluster, self._count)
+            self._services.nodes.check(cluster, self._run.job, self._count)
             self._runs.wait_for(self._run, take)
             self._run.attempts += 1
 

@@ -116,11 +116,11 @@ def _build_common(cloud: Cloud, job: Resource, run: Run) -> dict[str, Any]:
         nodes = cluster.properties["properties"]
         compute = {
             "target": cluster.name,
-            "targetType": "AmlCompute",
-            "vmSize": nodes["vmSize"],
+            "targetType": cluster.properties["computeType"],
+            "vmSize": nodes.get("vmSize"),
             "instanceCount": count,
             "gpuCount": None,
-            "priority": nodes["vmPriority"],
+            "priority": nodes.get("vmPriority"),
             "region": cluster.body["location"],
         }
     return {

@@ -1,13 +1,16 @@
-"""The nodes of clusters: who has how many, and whether there is room for more."""
+"""The nodes of clusters: who has how many, and whether there is room for more.
+
+Attached clusters have nodes of their own, of which the service knows nothing: there is always room.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tests.azure.cloud import Cloud
-from tests.azure.job_runs import failures
+from tests.azure.job_runs import attached_jobs, failures
 from tests.azure.resources import Resource
-from tests.azure.services.machine_learning import quotas
+from tests.azure.services.machine_learning import attached, quotas
 
 
 class Nodes:
@@ -17,12 +20,15 @@ class Nodes:
         self._cloud = cloud
         self._taken: dict[str, dict[str, int]] = {}
 
-    def check(self, cluster: Resource, count: int) -> None:
+    def check(self, cluster: Resource, job: Resource, count: int) -> None:
         """Refuses what the cluster, or the quota, never has room for.
 
         Raises:
             JobFailure: with the figure that is short.
         """
+        if cluster.properties["computeType"] == attached.KIND:
+            attached_jobs.check(self._cloud, cluster, job)
+            return
         nodes = cluster.properties["properties"]
         most = nodes["scaleSettings"]["maxNodeCount"]
         if count > most:
@@ -37,6 +43,8 @@ class Nodes:
 
         How the service words it in run history's ``queueingInfo`` is not documented.
         """
+        if cluster.properties["computeType"] == attached.KIND:
+            return ""
         nodes = cluster.properties["properties"]
         taken = self._taken.setdefault(cluster.id.lower(), {})
         wanted = sum(taken.values()) + count

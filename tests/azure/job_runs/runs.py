@@ -187,7 +187,7 @@ class JobRuns:
         run = self.find(job)
         cluster = None if run is None else self._cloud.resources.get(run.job.properties["computeId"])
         assert cluster is not None, f"there is no job {job}, or it has no cluster"
-        priority = cluster.properties["properties"]["vmPriority"]
+        priority = cluster.properties["properties"].get("vmPriority")
         assert priority == "LowPriority", f"nodes of {cluster.name} are {priority}: nobody takes them away"
         self._interrupt(job, PREEMPTED, statuses.QUEUED)
 

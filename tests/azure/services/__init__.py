@@ -22,6 +22,7 @@ MODULES = (
     "groups",
     "insights",
     "key_vault",
+    "kubernetes_configuration",
     "locks",
     "machine_learning",
     "managed_identity",

@@ -1,4 +1,4 @@
-"""Computes, clusters of virtual machines that is: https://learn.microsoft.com/rest/api/azureml/compute."""
+"""Computes, clusters of virtual machines and attached ones: https://learn.microsoft.com/rest/api/azureml/compute."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from tests.azure.arm_errors import ArmError
 from tests.azure.resource_types import Answer, NameRule, Request, ResourceType, Service, find, is_same
 from tests.azure.resources import Resource
-from tests.azure.services.machine_learning import quotas, shared
+from tests.azure.services.machine_learning import attached, quotas, shared
 from tests.azure.services.machine_learning.shared import WORKSPACES, map_models
 
 CLUSTER = "AmlCompute"
@@ -27,6 +27,7 @@ FIXED = (
     "properties.properties.isolatedNetwork",
     "properties.properties.enableNodePublicIp",
     "identity.type",
+    *attached.FIXED,
 )
 
 
@@ -35,12 +36,24 @@ class Computes(Service):
 
     def check(self, request: Request) -> None:
         """Sizes must be had in the region, node counts make sense, networks be of one kind."""
-        if request.properties["computeType"] != CLUSTER:
-            raise ArmError(400, "ComputeTypeNotSupported", f"{request.properties['computeType']} is not served here.")
+        kind = request.properties["computeType"]
+        if kind not in (CLUSTER, attached.KIND):
+            raise ArmError(400, "ComputeTypeNotSupported", f"{kind} is not served here.")
         workspace = shared.find_workspace(request)
         if workspace.properties["provisioningState"] != "Succeeded":
             raise ArmError(409, "Conflict", f"The workspace {workspace.name} is not ready.")
         request.body.setdefault("location", workspace.body["location"])
+        if kind == attached.KIND:
+            attached.check(request)
+        else:
+            self._check_cluster(request, workspace)
+        identity = request.body.get("identity") or {}
+        for resource_id in identity.get("userAssignedIdentities") or {}:
+            if request.cloud.resources.get(resource_id) is None:
+                text = f"The identity {resource_id!r} could not be found."
+                raise ArmError(400, "FailedIdentityOperation", text)
+
+    def _check_cluster(self, request: Request, workspace: Resource) -> None:
         nodes: dict[str, Any] = request.properties.setdefault("properties", {})
         self._check_nodes(request, nodes)
         # azure-ai-ml says NotSpecified each time.
@@ -48,13 +61,8 @@ class Computes(Service):
         if login and nodes.get("remoteLoginPortPublicAccess", "NotSpecified") not in ("NotSpecified", login):
             raise ArmError(409, "PropertyChangeNotAllowed", f"Changing property '{_LOGIN}' is not allowed.")
         self._check_network(workspace, nodes)
-        identity = request.body.get("identity") or {}
-        for resource_id in identity.get("userAssignedIdentities") or {}:
-            if request.cloud.resources.get(resource_id) is None:
-                text = f"The identity {resource_id!r} could not be found."
-                raise ArmError(400, "FailedIdentityOperation", text)
         before = find(request.old.body if request.old else None, "identity.userAssignedIdentities")
-        after = identity.get("userAssignedIdentities")
+        after = find(request.body, "identity.userAssignedIdentities")
         if before and after and not is_same({key.lower() for key in before}, {key.lower() for key in after}):
             raise ArmError(400, "BadArgument", "The identities of a cluster cannot be changed.")
 
@@ -84,6 +92,9 @@ class Computes(Service):
 
     def fill(self, request: Request) -> None:
         """Adds states and defaults; a namesake that was just deleted has left its size."""
+        if request.properties["computeType"] == attached.KIND:
+            attached.fill(request)
+            return
         cloud, properties, nodes = request.cloud, request.properties, request.properties["properties"]
         now = cloud.clock.stamp()
         old: dict[str, Any] = request.old.properties if request.old is not None else {}
@@ -127,6 +138,9 @@ class Computes(Service):
 
     def made(self, request: Request, resource: Resource) -> None:
         """The nodes that are always there come, as far as the quota goes; a shortage is told in a good answer."""
+        if resource.properties["computeType"] == attached.KIND:
+            attached.made(request, resource)
+            return
         nodes = resource.properties["properties"]
         size, wanted = quotas.SIZES[nodes["vmSize"].lower()], nodes["targetNodeCount"]
         is_low, location = nodes["vmPriority"] == "LowPriority", resource.body["location"]
@@ -152,6 +166,9 @@ class Computes(Service):
         The specification requires the parameter, but azure-native's official plugin has never sent it, and clusters are
         deleted with it all the same.
         """
+        if resource.properties["computeType"] == attached.KIND:
+            attached.check_delete(request)
+            return
         action = request.query.get("underlyingresourceaction", "Delete")
         if action.lower() not in ("delete", "detach"):
             text = f"The query parameter underlyingResourceAction is {action!r}; it may be Delete or Detach."
@@ -159,6 +176,8 @@ class Computes(Service):
 
     def deleted(self, request: Request, resource: Resource) -> None:
         """The name keeps the size for a while."""
+        if resource.properties["computeType"] == attached.KIND:
+            return
         size = resource.properties["properties"]["vmSize"]
         request.cloud.remembered[resource.id.lower()] = (request.cloud.clock.now(), size)
 
