@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aml_infra import rules
 from aml_infra.errors import Problem
+from aml_infra.quantities import read_quantity
 from aml_infra.spec import Capacity, Demand
 
-_QUANTITY = re.compile(r"(?P<number>[0-9.]+(?:[eE][+-]?[0-9]+)?)(?P<unit>[numkKMGTPE]?i?)")
-_UNITS = {
-    "": 1.0,
-    **{unit: 1000.0**power for power, unit in enumerate(("n", "u", "m"), -3)},
-    **{unit: 1000.0**power for power, unit in enumerate("kMGTPE", 1)},
-    **{f"{unit}i": 1024.0**power for power, unit in enumerate("KMGTPE", 1)},
-}
 _FIX = "where nodes are made when they are needed, set autoscaling"
 
 
@@ -69,11 +62,3 @@ def read_allocatable(node: Mapping[str, Any]) -> Allocatable:
         memory_gb=read_quantity(told.get("memory") or "0") / 1024**3,
         gpus=int(told.get("nvidia.com/gpu") or 0),
     )
-
-
-def read_quantity(text: str) -> float:
-    """A quantity as the API writes it (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/)."""
-    found = _QUANTITY.fullmatch(text)
-    if found is None:
-        raise ValueError(f"{text!r} is no quantity")
-    return float(found["number"]) * _UNITS[found["unit"]]

@@ -50,15 +50,6 @@ def test_a_cluster_without_nodes_says_so() -> None:
     assert str(problem).startswith("compute.node_selector: no node is there; ")
 
 
-@pytest.mark.parametrize(
-    ("text", "number"),
-    [("2", 2), ("1500m", 1.5), ("16Gi", 16 * 1024**3), ("1G", 1e9), ("128974848", 128974848), ("1e3", 1000)],
-)
-def test_quantities(text: str, number: float) -> None:
-    """As the API writes them."""
-    assert kubernetes_capacity.read_quantity(text) == number
-
-
 def test_what_a_node_has() -> None:
     """For pods; GPUs are NVIDIA's."""
     told = {"cpu": "3900m", "memory": "8Gi", "nvidia.com/gpu": "2"}
