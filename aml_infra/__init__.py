@@ -12,11 +12,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from aml_infra.attached_clusters import InstanceType
     from aml_infra.components.compute_target import ComputeTarget
     from aml_infra.components.container_registry import ContainerRegistry
     from aml_infra.components.gpu_cluster import GpuCluster, GpuClusterArgs
     from aml_infra.components.kubernetes_cluster import KubernetesCluster
     from aml_infra.components.kubernetes_cluster_args import KubernetesClusterArgs, Toleration
+    from aml_infra.components.kubernetes_compute import KubernetesCompute
+    from aml_infra.components.kubernetes_compute_args import KubernetesComputeArgs
     from aml_infra.components.local_docker import LocalDocker, LocalDockerArgs
     from aml_infra.components.registry import Registry, RegistryArgs
     from aml_infra.components.role_assignments import Principal
@@ -39,9 +42,12 @@ __all__ = [
     "Distribution",
     "GpuCluster",
     "GpuClusterArgs",
+    "InstanceType",
     "InvalidInput",
     "KubernetesCluster",
     "KubernetesClusterArgs",
+    "KubernetesCompute",
+    "KubernetesComputeArgs",
     "LocalDocker",
     "LocalDockerArgs",
     "OutboundRule",
@@ -71,9 +77,12 @@ _MODULES = {
     "Distribution": "aml_infra.training_run",
     "GpuCluster": "aml_infra.components.gpu_cluster",
     "GpuClusterArgs": "aml_infra.components.gpu_cluster",
+    "InstanceType": "aml_infra.attached_clusters",
     "InvalidInput": "aml_infra.errors",
     "KubernetesCluster": "aml_infra.components.kubernetes_cluster",
     "KubernetesClusterArgs": "aml_infra.components.kubernetes_cluster_args",
+    "KubernetesCompute": "aml_infra.components.kubernetes_compute",
+    "KubernetesComputeArgs": "aml_infra.components.kubernetes_compute_args",
     "LocalDocker": "aml_infra.components.local_docker",
     "LocalDockerArgs": "aml_infra.components.local_docker",
     "OutboundRule": "aml_infra.components.workspace_args",

@@ -248,6 +248,7 @@ def find_service_problems(demand: Demand, owner: str) -> list[Problem]:
     if demand.identity and not find_identity_problems(demand.identity):
         fix = "leave it out, or run the job on a GpuCluster"
         problems.append(Problem("identity", f"is {demand.identity!r}, and {owner} gives a run none of Azure's; {fix}"))
+    problems += find_instance_type_problems(demand, owner)
     if demand.framework == "mpi":
         fix = "use 'pytorch' or 'tensorflow', or run the job on a GpuCluster"
         problems.append(Problem("distribution.framework", f"is 'mpi', and {owner} starts nothing by MPI; {fix}"))
@@ -260,6 +261,14 @@ def find_service_problems(demand: Demand, owner: str) -> list[Problem]:
             )
         )
     return problems
+
+
+def find_instance_type_problems(demand: Demand, owner: str) -> list[Problem]:
+    """That an instance type is asked for, where ``owner`` (as in ``Docker``) has none."""
+    if not demand.instance_type:
+        return []
+    fix = "leave it out, or run the job on a KubernetesCompute"
+    return [Problem("instance_type", f"is {demand.instance_type!r}, and {owner} has no instance types; {fix}")]
 
 
 def find_distribution_problems(demand: Demand) -> list[Problem]:

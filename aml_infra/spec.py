@@ -101,6 +101,7 @@ class Demand:
         inputs: the data that they read, by name.
         outputs: the folders that they write to, by name.
         identity: what they are to the services that they ask; see ``RunSpec``.
+        instance_type: the one that they are to have, of a compute target that has several; empty for its default.
     """
 
     resources: Resources = Resources()
@@ -110,6 +111,7 @@ class Demand:
     inputs: Mapping[str, RunInput] = dataclasses.field(default_factory=dict)
     outputs: Mapping[str, RunOutput] = dataclasses.field(default_factory=dict)
     identity: str = ""
+    instance_type: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ so that every machine sees the same.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import functools
 import importlib.resources
@@ -20,7 +21,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from aml_infra import azure_client, naming, vm_sizes
+from aml_infra import attached_clusters, azure_client, naming, rules, vm_sizes
 from aml_infra import source as sources
 from aml_infra.backends import azureml_log, azureml_request, azureml_state, azureml_upload, base
 from aml_infra.backends.azureml_request import Place
@@ -43,7 +44,8 @@ from aml_infra.spec import Demand, RunSpec
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
 
-OPTIONS = ("subscription_id", "resource_group", "workspace_name", "compute_name")
+REQUIRED = ("subscription_id", "resource_group", "workspace_name")
+OPTIONS = (*REQUIRED, "compute_name", "instance_type")
 RECONNECT_SECONDS = 600.0
 """How long the service may be away before following gives up; its client tries again by itself for some of it."""
 
@@ -89,7 +91,7 @@ def open_backend(options: Mapping[str, str]) -> AzuremlBackend:
     ]
     problems += [
         Problem(f"backend_options.{name}", "is missing; a GpuCluster gives it")
-        for name in OPTIONS[:-1]
+        for name in REQUIRED
         if not options.get(name)
     ]
     if problems:
@@ -127,8 +129,11 @@ class AzuremlBackend(Backend):
             # The same update may be about to make it.
             return []
         nodes = compute["properties"].get("properties") or {}
+        if compute["properties"]["computeType"] == attached_clusters.KIND:
+            return self._find_attached_problems(nodes, demand)
         size = self._service.find_size(compute["location"], nodes.get("vmSize") or "")
-        problems: list[Problem] = []
+        asked = dataclasses.replace(demand, instance_type=self._place.instance_type)
+        problems = rules.find_instance_type_problems(asked, "a GpuCluster")
         if size is not None:
             problems += vm_sizes.find_demand_problems(nodes["vmSize"], demand, size)
         most = (nodes.get("scaleSettings") or {}).get("maxNodeCount")
@@ -136,6 +141,15 @@ class AzuremlBackend(Backend):
             fix = f"the cluster has at most {most} nodes, one for each worker; raise its max_nodes"
             problems.append(Problem("distribution.workers", f"is {demand.workers}; {fix}"))
         return problems
+
+    def _find_attached_problems(self, cluster: Mapping[str, Any], demand: Demand) -> list[Problem]:
+        known = attached_clusters.read_instance_types(cluster)
+        chosen = self._place.instance_type or cluster.get("defaultInstanceType") or attached_clusters.SERVICE_DEFAULT
+        if not self._place.instance_type and chosen not in known:
+            # What the service does not say is for the cluster to refuse.
+            known = {}
+        path = "backend_options.instance_type"
+        return attached_clusters.find_demand_problems(known, chosen, demand, path)
 
     def identify_image(self, reference: str) -> str:
         asset = azureml_request.find_asset(reference)
@@ -432,6 +446,8 @@ class _Phases:
         if said:
             return f"; Azure says: {' '.join(said)}"
         most = (nodes.get("scaleSettings") or {}).get("maxNodeCount")
+        if most is None:
+            return ""
         return f"; the cluster has {nodes.get('currentNodeCount', 0)} of at most {most} nodes"
 
 

@@ -70,12 +70,14 @@ class Place:
         resource_group: of the workspace.
         workspace_name: its name.
         compute_name: the cluster in it.
+        instance_type: what each worker has of an attached cluster; empty for what the service takes.
     """
 
     subscription_id: str
     resource_group: str
     workspace_name: str
     compute_name: str
+    instance_type: str = ""
 
     @property
     def workspace_id(self) -> str:
@@ -134,7 +136,7 @@ def _build_job(place: Place, spec: RunSpec, attempt: int, environment_id: str) -
         "computeId": place.compute_id,
         "command": build_command(spec),
         "environmentVariables": variables,
-        "resources": {"instanceCount": spec.workers},
+        "resources": _build_resources(place, spec),
     }
     if spec.inputs:
         job["inputs"] = {name: _build_input(place, given) for name, given in sorted(spec.inputs.items())}
@@ -150,6 +152,11 @@ def _build_job(place: Place, spec: RunSpec, attempt: int, environment_id: str) -
     if spec.timeout_minutes is not None:
         job["limits"] = {"jobLimitsType": "Command", "timeout": format_duration(spec.timeout_minutes * 60)}
     return job
+
+
+def _build_resources(place: Place, spec: RunSpec) -> dict[str, Any]:
+    chosen = {"instanceType": place.instance_type} if place.instance_type else {}
+    return {"instanceCount": spec.workers, **chosen}
 
 
 def _build_distribution(spec: RunSpec) -> dict[str, Any]:

@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from aml_infra import arguments, azure_names, vm_sizes
-from aml_infra.components import azure_functions, azure_place, image_access, workspace_args, workspace_creation
+from aml_infra import arguments, azure_names, rules, vm_sizes
+from aml_infra.components import (
+    azure_functions,
+    azure_place,
+    image_access,
+    workspace_args,
+    workspace_computes,
+    workspace_creation,
+)
 from aml_infra.components import workspace as workspaces
 from aml_infra.components.compute_target import ComputeArgs
 from aml_infra.components.validation import Machine
@@ -139,6 +146,7 @@ class GpuClusterArgs(ComputeArgs):
     def find_demand_problems(self, demand: Demand, machine: Machine) -> list[Problem]:  # noqa: ARG002 (of the contract)
         """What the cluster cannot give of what a job asks for."""
         problems = vm_sizes.find_demand_problems(self.vm_size, demand)
+        problems += rules.find_instance_type_problems(demand, "a GpuCluster")
         if demand.workers > self.max_nodes:
             fix = f"the cluster has at most {self.max_nodes} nodes, one for each worker; raise its max_nodes"
             problems.append(Problem("distribution.workers", f"is {demand.workers}; {fix}"))
@@ -168,7 +176,7 @@ class ClusterAddress:
 
     def find_demand_problems(self, demand: Demand, machine: Machine) -> list[Problem]:  # noqa: ARG002 (not known)
         """What the cluster cannot give of what a job asks for; what it has, the plugin asks when it is known."""
-        return []
+        return rules.find_instance_type_problems(demand, "a GpuCluster")
 
 
 class GpuCluster(pulumi.ComponentResource):
@@ -221,15 +229,19 @@ class GpuCluster(pulumi.ComponentResource):
             self.id, self.cluster_name = made.id, workspace_creation.after(made, cluster_name)
             properties = made.properties
         else:
-            found = self._find(args)
+            found = workspace_computes.find_compute(self, self.workspace, args.cluster_name)
             self.id = found.apply(lambda known: str(known.id))
             self.cluster_name = found.apply(lambda known: str(known.name))
-            properties = found.apply(lambda known: _check_kind(name, known.properties))
-        self.provisioning_state = properties.apply(lambda known: _read(known, "provisioningState"))
-        nodes = properties.apply(lambda known: _read(known, "properties")).apply(self._tell_errors)
-        self.allocation_state = nodes.apply(lambda known: _read(known, "allocationState"))
-        self.current_node_count = nodes.apply(lambda known: _read(known, "currentNodeCount")).apply(int)
-        self.target_node_count = nodes.apply(lambda known: _read(known, "targetNodeCount")).apply(int)
+            where = f"{name}.cluster_name"
+            properties = found.apply(
+                lambda known: workspace_computes.check_kind(where, known.properties, CLUSTER, "cluster")
+            )
+        read = workspace_computes.read
+        self.provisioning_state = properties.apply(lambda known: read(known, "provisioningState"))
+        nodes = properties.apply(lambda known: read(known, "properties")).apply(self._tell_errors)
+        self.allocation_state = nodes.apply(lambda known: read(known, "allocationState"))
+        self.current_node_count = nodes.apply(lambda known: read(known, "currentNodeCount")).apply(int)
+        self.target_node_count = nodes.apply(lambda known: read(known, "targetNodeCount")).apply(int)
         self.register_outputs({"id": self.id, "clusterName": self.cluster_name})
 
     @classmethod
@@ -249,13 +261,9 @@ class GpuCluster(pulumi.ComponentResource):
     @property
     def backend_options(self) -> Mapping[str, pulumi.Input[str]]:
         """Where the backend finds the cluster."""
-        return {
-            "subscription_id": self.workspace.subscription_id,
-            "resource_group": self.workspace.resource_group_name,
-            "workspace_name": self.workspace.workspace_name,
-            # A preview does not know the id of a cluster that is not there, which it then cannot ask about anything.
-            "compute_name": pulumi.Output.all(self.cluster_name, self.id).apply(lambda known: str(known[0])),
-        }
+        # A preview does not know the id of a cluster that is not there, which it then cannot ask about anything.
+        name = pulumi.Output.all(self.cluster_name, self.id).apply(lambda known: str(known[0]))
+        return workspace_computes.build_options(self.workspace, name)
 
     @property
     def dependencies(self) -> Sequence[pulumi.Resource]:
@@ -272,10 +280,7 @@ class GpuCluster(pulumi.ComponentResource):
 
     def find_reference(self, image: TrainingImage | CuratedImage) -> pulumi.Output[str]:
         """The environment that the workspace has of the image; without one, the image's own reference."""
-        if image.workspace is None or not self.workspace.is_same(image.workspace):
-            return image.ref
-        known = pulumi.Output.all(image.environment_name, image.environment_version)
-        return known.apply(lambda found: f"azureml:{found[0]}:{found[1]}")
+        return workspace_computes.find_reference(image, self.workspace)
 
     def _make(
         self, name: str, args: GpuClusterArgs, workspace: Workspace, cluster_name: pulumi.Output[str]
@@ -324,16 +329,6 @@ class GpuCluster(pulumi.ComponentResource):
             pulumi.log.warn(f"{self._name}: Azure says {error['code']}: {error['message']}", self)
         return nodes
 
-    def _find(self, address: ClusterAddress) -> pulumi.Output[machinelearningservices.GetComputeResult]:
-        from pulumi_azure_native import machinelearningservices
-
-        return machinelearningservices.get_compute_output(
-            compute_name=address.cluster_name,
-            resource_group_name=self.workspace.resource_group_name,
-            workspace_name=self.workspace.workspace_name,
-            opts=pulumi.InvokeOutputOptions(parent=self),
-        )
-
 
 def _build_name(name: str, args: GpuClusterArgs, workspace: Workspace) -> pulumi.Output[str]:
     """The cluster's name, with all in its digest that Azure cannot change in place.
@@ -372,23 +367,3 @@ def _build_properties(args: GpuClusterArgs) -> machinelearningservices.AmlComput
             vm_size=vm_sizes.normalize(args.vm_size),
         ),
     )
-
-
-def _check_kind(name: str, properties: Mapping[str, Any]) -> Mapping[str, Any]:
-    kind = properties["computeType"]
-    if kind != CLUSTER:
-        raise pulumi.RunError(
-            f"{name}.cluster_name: is a compute of kind {kind}, no cluster; give the name of an {CLUSTER}"
-        )
-    return properties
-
-
-def _read(known: Mapping[str, Any], name: str) -> Any:
-    """``name`` of what the service answered; not known where it was not asked, as in a preview of a change."""
-    if pulumi.runtime.is_dry_run() and name not in known:
-        return pulumi.Output(set(), _resolve(None), _resolve(value=False))
-    return known[name]
-
-
-async def _resolve(value: Any) -> Any:
-    return value

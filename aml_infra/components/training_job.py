@@ -69,6 +69,7 @@ class TrainingJobArgs:
         cpus: processors, fractions allowed; by default all that the compute target has.
         memory_gb: memory in GB (2**30 bytes); by default all that the compute target has.
         gpus: number of GPUs; 0 by default.
+        instance_type: the one of a ``KubernetesCompute`` that each worker has; by default the compute's own default.
         timeout_minutes: a run that takes longer is stopped and has failed; no limit by default.
         experiment: MLflow experiment that the run is logged under; ``Default`` by default.
         display_name: shown where the service can; the job's name by default.
@@ -99,6 +100,7 @@ class TrainingJobArgs:
     cpus: float | None = None
     memory_gb: float | None = None
     gpus: int = 0
+    instance_type: str | None = None
     timeout_minutes: float | None = None
     experiment: str | None = None
     display_name: str | None = None
@@ -180,6 +182,7 @@ class TrainingJobArgs:
                 for name, asked in self.outputs.items()
             },
             identity=self.identity or "",
+            instance_type=self.instance_type or "",
         )
         return demand, problems
 
@@ -283,7 +286,7 @@ def build_run_args(args: TrainingJobArgs) -> TrainingRunArgs:
         image=image if isinstance(image, str) else compute.find_reference(image),
         image_identity=None if isinstance(image, str) else image.identity,
         backend=compute.backend,
-        backend_options=compute.backend_options or None,
+        backend_options=_build_options(args, compute) or None,
         image_parts=None if isinstance(image, str) else image.parts,
         environment_variables=args.environment_variables or None,
         parameters=args.parameters or None,
@@ -306,6 +309,12 @@ def build_run_args(args: TrainingJobArgs) -> TrainingRunArgs:
         on_interrupt=args.on_interrupt,
         on_destroy=args.on_destroy,
     )
+
+
+def _build_options(args: TrainingJobArgs, compute: ComputeTarget) -> Mapping[str, pulumi.Input[str]]:
+    """Those of the compute target, with the job's own choice."""
+    chosen = {} if args.instance_type is None else {"instance_type": args.instance_type}
+    return {**compute.backend_options, **chosen}
 
 
 def _list_dependencies(args: TrainingJobArgs) -> list[pulumi.Resource]:

@@ -29,6 +29,7 @@ NEW_RUN = (
 SIZES = (
     "autoscaling",
     "compute_name",
+    "instance_type",
     "node_selector",
     "pending_minutes",
     "priority_class",
@@ -41,7 +42,7 @@ SIZES = (
     "tolerations",
 )
 """Backend options that say what a run has under it, and not where it is: another cluster of the same workspace, other
-nodes of the same Kubernetes cluster."""
+nodes, or pods of another size, of the same Kubernetes cluster."""
 
 ACCESS = ("kubeconfig",)
 """Backend options that say how this machine gets there, which are not compared at all."""

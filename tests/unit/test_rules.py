@@ -326,6 +326,16 @@ def test_what_only_azure_can_mount_is_named() -> None:
     )
 
 
+def test_an_instance_type_is_of_an_attached_cluster() -> None:
+    """Nothing else has several."""
+    demand = Demand(instance_type="gpu")
+
+    told = (
+        "instance_type: is 'gpu', and Docker has no instance types; leave it out, or run the job on a KubernetesCompute"
+    )
+    assert tell(rules.find_service_problems(demand, "Docker")) == [told]
+
+
 def test_what_only_azure_can_start_is_named() -> None:
     """With what there is instead."""
     demand = Demand(workers=2, framework="mpi", processes_per_worker=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shlex
 
@@ -279,3 +280,16 @@ def test_an_environment_is_what_it_is_made_of() -> None:
     identities = [azureml_request.identify_environment(each) for each in (first, same, other)]
 
     assert identities[0] == identities[1] != identities[2]
+
+
+def test_a_job_on_an_attached_cluster_names_its_instance_type() -> None:
+    """Of each worker; it is the same run whatever it is."""
+    place = dataclasses.replace(PLACE, instance_type="gpu")
+    spec = build_spec(workers=2)
+
+    job = azureml_request.build_request(place, spec, 1)["job"]
+    other = azureml_request.build_request(PLACE, spec, 1)["job"]
+
+    assert job["body"]["properties"]["resources"] == {"instanceCount": 2, "instanceType": "gpu"}
+    assert other["body"]["properties"]["resources"] == {"instanceCount": 2}
+    assert job["path"] == other["path"]

@@ -70,6 +70,10 @@ IDS: dict[str, Callable[[Inputs], str]] = {
     "machinelearningservices:WorkspaceConnection": lambda inputs: (
         f"{name_in_group(WORKSPACES, 'workspaceName')(inputs)}/connections/{inputs['connectionName']}"
     ),
+    "kubernetesconfiguration:Extension": lambda inputs: (
+        f"{build_group_id(inputs['resourceGroupName'])}/providers/{inputs['clusterRp']}/{inputs['clusterResourceName']}"
+        f"/{inputs['clusterName']}/providers/Microsoft.KubernetesConfiguration/extensions/{inputs['extensionName']}"
+    ),
     "containerregistry:Registry": name_in_group("Microsoft.ContainerRegistry/registries", "registryName"),
     "containerservice:ManagedCluster": name_in_group(AKS, "resourceName"),
     "containerservice:AgentPool": lambda inputs: (
@@ -98,6 +102,9 @@ def _map_identities(given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+NODES = {"allocationState": "Steady", "currentNodeCount": 0, "targetNodeCount": 0}
+"""What the service says of a cluster without nodes."""
+
 OUTPUTS: dict[str, Callable[[str, Inputs], dict[str, Any]]] = {
     "managedidentity:UserAssignedIdentity": lambda resource_id, _: {
         "principalId": f"principal of {resource_id.rpartition('/')[2]}",
@@ -116,9 +123,7 @@ OUTPUTS: dict[str, Callable[[str, Inputs], dict[str, Any]]] = {
             "provisioningState": "Succeeded",
             "properties": {
                 **inputs["properties"]["properties"],
-                "allocationState": "Steady",
-                "currentNodeCount": 0,
-                "targetNodeCount": 0,
+                **(NODES if inputs["properties"]["computeType"] == "AmlCompute" else {}),
             },
         },
     },

@@ -138,6 +138,10 @@ ROWS: dict[Any, dict[str, list[tuple[Any, str | list[str]]]]] = {
             (-1, "gpus: is -1; allowed are whole numbers from 0 to 64"),
             (65, "gpus: is 65; allowed are whole numbers from 0 to 64"),
         ],
+        "instance_type": [
+            (5, "instance_type: is 5, an int; allowed is text, as in '5'"),
+            ("gpu", "instance_type: is 'gpu', and Docker has no instance types; leave it out, or run the job on a KubernetesCompute"),
+        ],
         "timeout_minutes": [
             ("30", "timeout_minutes: is '30', a str; allowed is a number"),
             (0, "timeout_minutes: is 0; allowed is 0.01 to 43200 minutes, or leave it out for no limit"),
@@ -672,6 +676,103 @@ ROWS: dict[Any, dict[str, list[tuple[Any, str | list[str]]]]] = {
             (5.0, "tolerations[0].seconds: is 5.0, a float; allowed is a whole number"),
             (True, "tolerations[0].seconds: is True, a bool; allowed is a whole number"),
             (5, "tolerations[0].seconds: is 5, and only the effect 'NoExecute' has a time"),
+        ],
+    },
+    aml_infra.KubernetesComputeArgs: {
+        "workspace": [
+            (None, "workspace: is None; allowed is a Workspace or a WorkspaceArgs"),
+            ("pets", "workspace: is 'pets', a str; allowed is a Workspace or a WorkspaceArgs"),
+        ],
+        "cluster": [
+            (None, "cluster: is None; allowed is text"),
+            (5, "cluster: is 5, an int; allowed is text, as in '5'"),
+            ("", "cluster: is '', no resource id of a cluster; `az aks show --query id`, or `az connectedk8s show --query id`, shows it, as in '/subscriptions/.../resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/vision'"),
+            ("vision", "cluster: is 'vision', no resource id of a cluster; `az aks show --query id`, or `az connectedk8s show --query id`, shows it, as in '/subscriptions/.../resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/vision'"),
+            ("/subscriptions/s/resourceGroups/g/providers/Microsoft.Kubernetes/connectedClusters/c", "create_extension: is True, and the extension of a cluster on Azure Arc needs an Azure Relay, which Azure's own tool makes with it; install it by `az k8s-extension create --extension-type Microsoft.AzureML.Kubernetes`, and set this to False"),
+            ("a\x00b", "cluster: holds a NUL character, which nothing here can be given; remove it"),
+        ],
+        "instance_types": [
+            (None, "instance_types: is None; allowed is a map of InstanceType"),
+            ({}, "instance_types: is empty; give the sizes that jobs can have, as in {'small': InstanceType(cpus=4, memory_gb=16)}"),
+            (["small"], "instance_types: is ['small'], a list; allowed is a map of InstanceType"),
+            ({"small": 4}, "instance_types['small']: is 4, an int; allowed is an InstanceType"),
+            ({5: aml_infra.InstanceType(cpus=1, memory_gb=1)}, "instance_types: has 5, an int, as a name; allowed is text, as in '5'"),
+            ({"Small": aml_infra.InstanceType(cpus=1, memory_gb=1)}, "instance_types['Small']: is 'Small'; allowed are up to 253 characters: lower-case letters, digits, '-' and '.', with a letter or a digit at each end"),
+        ],
+        "default_instance_type": [
+            (5, "default_instance_type: is 5, an int; allowed is text, as in '5'"),
+            ("", "default_instance_type: is '', none of instance_types; there are small"),
+            ("huge", "default_instance_type: is 'huge', none of instance_types; there are small"),
+        ],
+        "namespace": [
+            (5, "namespace: is 5, an int; allowed is text, as in '5'"),
+            (None, "namespace: is None; allowed is text"),
+            ("", "namespace: is ''; allowed are up to 63 characters: lower-case letters, digits and '-', with a letter or a digit at each end"),
+            ("Team", "namespace: is 'Team'; allowed are up to 63 characters: lower-case letters, digits and '-', with a letter or a digit at each end"),
+            (LONG, "namespace: is '…'; allowed are up to 63 characters: lower-case letters, digits and '-', with a letter or a digit at each end"),
+        ],
+        "create_namespace": [
+            ("no", "create_namespace: is 'no', a str; allowed is True or False"),
+            (None, "create_namespace: is None; allowed is True or False"),
+            (True, ["create_namespace: is True, and there is no login to the cluster; give kubeconfig or context, or make the namespace by `kubectl create namespace`", "namespace: is 'default', which each cluster has already; give another name, or leave create_namespace out"]),
+        ],
+        "kubeconfig": [
+            (5, "kubeconfig: is 5, an int; allowed is text or a path, as in '5'"),
+            ("", "kubeconfig: '' does not exist; give the path of a kubeconfig, or leave it out for kubectl's own, '/nowhere/config'"),
+            ("/nowhere", "kubeconfig: '/nowhere' does not exist; give the path of a kubeconfig, or leave it out for kubectl's own, '/nowhere/config'"),
+        ],
+        "context": [
+            (5, "context: is 5, an int; allowed is text, as in '5'"),
+            ("team", "kubeconfig: is not given, and '/nowhere/config' of $KUBECONFIG does not exist; give the path of a kubeconfig"),
+        ],
+        "create_extension": [
+            ("yes", "create_extension: is 'yes', a str; allowed is True or False"),
+            (1, "create_extension: is 1, an int; allowed is True or False"),
+        ],
+        "extension_settings": [
+            (None, "extension_settings: is None; allowed is a map of texts"),
+            ("installVolcano", "extension_settings: is 'installVolcano', a str; allowed is a map of texts"),
+            ({"installVolcano": False}, "extension_settings['installVolcano']: is False, a bool; allowed is text"),
+            ({"installVolcano": "no"}, "extension_settings['installVolcano']: is 'no'; allowed are True, False"),
+            ({"enableTraining": "False"}, "extension_settings['enableTraining']: is no setting that is left to you; allowed are clusterPurpose, enableInference, inferenceRouterHA, inferenceRouterServiceType, installDcgmExporter, installNvidiaDevicePlugin, installPromOp, installVolcano, internalLoadBalancerProvider, nginxIngress.enabled, sslCname, sslSecret, and nodeSelector.<key>"),
+            ({"allowInsecureConnections": "True"}, "extension_settings['allowInsecureConnections']: is 'True', and models would be spoken to without TLS; leave it out, and give sslSecret and sslCname"),
+            ({"enableInference": "True"}, "extension_settings: enable inference, which needs inferenceRouterServiceType, sslCname, sslSecret too; give them, or leave enableInference out"),
+        ],
+        "grant_roles": [
+            ("no", "grant_roles: is 'no', a str; allowed is True or False"),
+            (None, "grant_roles: is None; allowed is True or False"),
+        ],
+        "tags": [
+            ("team", "tags: is 'team', a str; allowed is a map of texts"),
+            ({"team": 5}, "tags['team']: is 5, an int; allowed is text, as in '5'"),
+        ],
+    },
+    aml_infra.InstanceType: {
+        "cpus": [
+            ("4", "instance_types['small'].cpus: is '4', a str; allowed is a number"),
+            (None, "instance_types['small'].cpus: is None; allowed is a number"),
+            (0, "instance_types['small'].cpus: is 0; allowed is 0.001 to 1024 processors"),
+            (NAN, "instance_types['small'].cpus: is nan; allowed is 0.001 to 1024 processors"),
+            (INF, "instance_types['small'].cpus: is inf; allowed is 0.001 to 1024 processors"),
+            (HUGE, "instance_types['small'].cpus: is a number of 1329 bits; allowed is a number that is not so large"),
+        ],
+        "memory_gb": [
+            ("16", "instance_types['small'].memory_gb: is '16', a str; allowed is a number"),
+            (None, "instance_types['small'].memory_gb: is None; allowed is a number"),
+            (-1, "instance_types['small'].memory_gb: is -1; allowed is 0.001 to 24576 GB"),
+            (NAN, "instance_types['small'].memory_gb: is nan; allowed is 0.001 to 24576 GB"),
+        ],
+        "gpus": [
+            ("1", "instance_types['small'].gpus: is '1', a str; allowed is a whole number"),
+            (0.5, "instance_types['small'].gpus: is 0.5, a float; allowed is a whole number"),
+            (-1, "instance_types['small'].gpus: is -1; allowed are whole numbers from 0 to 64"),
+            (65, "instance_types['small'].gpus: is 65; allowed are whole numbers from 0 to 64"),
+        ],
+        "node_selector": [
+            ("gpu", "instance_types['small'].node_selector: is 'gpu', a str; allowed is a map of texts"),
+            ({"pool": 5}, "instance_types['small'].node_selector['pool']: is 5, an int; allowed is text, as in '5'"),
+            ({"a b": "gpu"}, "instance_types['small'].node_selector['a b']: is 'a b', no key of a label; allowed are up to 63 characters: letters, digits, '-', '_' and '.', with a letter or a digit at each end; before it a domain and '/'"),
+            ({"pool": "a b"}, "instance_types['small'].node_selector['pool']: is 'a b', no value of a label; allowed are up to 63 characters: letters, digits, '-', '_' and '.', with a letter or a digit at each end"),
         ],
     },
     aml_infra.OutboundRule: {

@@ -22,6 +22,7 @@ DOCKER_PROVIDER = "pulumi:providers:docker"
 ENVIRONMENT = "azure-native:machinelearningservices:EnvironmentVersion"
 GET_CLIENT = "azure-native:authorization:getClientConfig"
 GET_COMPUTE = "azure-native:machinelearningservices:getCompute"
+GET_CLUSTER = "azure-native:containerservice:getManagedCluster"
 GET_ENVIRONMENT = "azure-native:machinelearningservices:getEnvironmentContainer"
 GET_ENVIRONMENT_VERSION = "azure-native:machinelearningservices:getEnvironmentVersion"
 GET_REGISTRY_IMAGE = "docker:index/getRegistryImage:getRegistryImage"
@@ -57,6 +58,7 @@ class Engine(pulumi.runtime.Mocks):
     workspaces: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     computes: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     environments: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    clusters: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     transforms: list[pulumi.ResourceTransform] = dataclasses.field(default_factory=list)
     tokens: int = 0
     failure: str | None = None
@@ -95,6 +97,8 @@ class Engine(pulumi.runtime.Mocks):
             return self.workspaces.get(path) or ({}, [("", f"ResourceNotFound: {path}")])
         if args.token == GET_COMPUTE:
             return find(self.computes, args.args["computeName"])
+        if args.token == GET_CLUSTER:
+            return find(self.clusters, args.args["resourceName"])
         if args.token == GET_ENVIRONMENT:
             return find(self.environments, args.args["name"])
         if args.token == GET_ENVIRONMENT_VERSION:

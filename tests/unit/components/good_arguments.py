@@ -10,6 +10,7 @@ import aml_infra
 from aml_infra.components.external_registry import Account
 
 GUID = "12345678-1234-1234-1234-123456789abc"
+CLUSTER = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/c"
 WORKSPACE = aml_infra.WorkspaceArgs(location="westeurope")
 
 KUBECONFIG = """\
@@ -28,6 +29,8 @@ CLASSES: tuple[Any, ...] = (
     aml_infra.GpuClusterArgs,
     aml_infra.KubernetesClusterArgs,
     aml_infra.Toleration,
+    aml_infra.KubernetesComputeArgs,
+    aml_infra.InstanceType,
     aml_infra.OutboundRule,
     aml_infra.Principal,
     aml_infra.DataInput,
@@ -61,6 +64,12 @@ def build(class_: Any, folder: pathlib.Path) -> Any:
         aml_infra.RegistryArgs: {"workspace": WORKSPACE},
         aml_infra.GpuClusterArgs: {"workspace": WORKSPACE},
         aml_infra.KubernetesClusterArgs: {"kubeconfig": str(folder / "kubeconfig")},
+        aml_infra.KubernetesComputeArgs: {
+            "workspace": WORKSPACE,
+            "cluster": CLUSTER,
+            "instance_types": {"small": aml_infra.InstanceType(cpus=4, memory_gb=16)},
+        },
+        aml_infra.InstanceType: {"cpus": 4, "memory_gb": 16},
         aml_infra.OutboundRule: {"fqdn": "pypi.org"},
         aml_infra.Principal: {"object_id": GUID},
         aml_infra.DataInput: {"path": source},
@@ -83,6 +92,8 @@ def put_in_place(args: Any, folder: pathlib.Path) -> Any:
             return dataclasses.replace(job, distribution=args)
         case aml_infra.Toleration():
             return dataclasses.replace(build(aml_infra.KubernetesClusterArgs, folder), tolerations=[args])
+        case aml_infra.InstanceType():
+            return dataclasses.replace(build(aml_infra.KubernetesComputeArgs, folder), instance_types={"small": args})
         case aml_infra.OutboundRule():
             return dataclasses.replace(
                 WORKSPACE, managed_network="allow_only_approved_outbound", outbound_rules={"rule": args}
@@ -90,6 +101,7 @@ def put_in_place(args: Any, folder: pathlib.Path) -> Any:
         case aml_infra.Principal():
             return dataclasses.replace(WORKSPACE, contributors={"someone": args})
         case Account():
-            registry = aml_infra.Registry.external(server=args.server, username=args.username, password=args.password)
+            given: Any = args
+            registry = aml_infra.Registry.external(given.server, given.username, given.password)
             return dataclasses.replace(build(aml_infra.TrainingImageArgs, folder), registry=registry)
     return args

@@ -11,16 +11,20 @@ from typing import Any
 import pulumi
 import pytest
 
+from aml_infra.attached_clusters import InstanceType
 from aml_infra.backends import azureml_request
 from aml_infra.backends.azureml_request import Place
 from aml_infra.components import role_assignments
 from aml_infra.components.gpu_cluster import GpuCluster, GpuClusterArgs
+from aml_infra.components.kubernetes_compute import KubernetesCompute
+from aml_infra.components.kubernetes_compute_args import KubernetesComputeArgs
 from aml_infra.components.registry import Registry, RegistryArgs
 from aml_infra.components.role_assignments import Principal
 from aml_infra.components.workspace import Workspace
 from aml_infra.components.workspace_args import ZONES, OutboundRule, WorkspaceArgs
+from aml_infra.errors import InvalidInput
 from aml_infra.spec import RunSpec
-from tests.unit.components.azure_resources import TENANT, USER
+from tests.unit.components.azure_resources import TENANT, USER, build_group_id
 from tests.unit.components.engine import Engine
 from tests.unit.docs import documents
 
@@ -88,7 +92,7 @@ def test_each_row_has_a_test() -> None:
 
 def test_the_arguments_exist() -> None:
     """Each that a row or the text names."""
-    args = (WorkspaceArgs, RegistryArgs, GpuClusterArgs)
+    args = (WorkspaceArgs, RegistryArgs, GpuClusterArgs, KubernetesComputeArgs)
     fields = {field.name for each in args for field in dataclasses.fields(each)}
 
     assert {argument for argument in TESTS.values() if argument} <= fields
@@ -675,3 +679,78 @@ def test_secret_variables() -> None:
     )
     assert connection["properties"]["isSharedToAll"] is False
     assert connection["properties"]["credentials"] == {"keys": {"TOKEN": "hunter2"}}
+
+
+def make_attached(engine: Engine, **given: Any) -> Made:
+    """Attaches a cluster to a workspace; gives the inputs of each resource, by its name."""
+    cluster = f"{build_group_id('rg')}/providers/Microsoft.ContainerService/managedClusters/aks"
+    engine.clusters["aks"] = {"id": cluster, "name": "aks", "location": "westeurope"}
+
+    def program() -> None:
+        workspace = Workspace("pets", WorkspaceArgs(location="westeurope", public_network_access=True))
+        sizes = {"small": InstanceType(cpus=1, memory_gb=2)}
+        args = KubernetesComputeArgs(workspace=workspace, cluster=cluster, instance_types=sizes, **given)
+        KubernetesCompute("vision", args)
+
+    run_once(engine, program, "attached", given)
+    return {resource.name: resource.inputs for resource in engine.resources}
+
+
+@row("roles on the attached cluster", "grant_roles")
+def test_attached_roles(engine: Engine) -> None:
+    """Nobody else gets any, and none is given where they are there."""
+
+    def list_roles_there(made: Made) -> set[tuple[str, str]]:
+        principal = f"principal of {made['pets-identity']['resourceName']}"
+        return {grant for grant in list_grants(made, principal) if grant[1] == "managedClusters"}
+
+    made = make_attached(engine)
+    assert {role for role, _ in list_roles_there(made)} == {
+        "Reader",
+        "Kubernetes Extension Contributor",
+        "Azure Kubernetes Service Cluster Admin Role",
+    }
+    on_cluster = [each for each in made.values() if "/managedClusters/" in str(each.get("scope", ""))]
+    assert len(on_cluster) == 3
+    assert list_roles_there(make_attached(engine, grant_roles=False)) == set()
+
+
+@row("models that are served there", "extension_settings")
+def test_attached_inference(engine: Engine) -> None:
+    """In any case nobody speaks to them without TLS."""
+    settings = {
+        "enableInference": "True",
+        "inferenceRouterServiceType": "ClusterIP",
+        "sslCname": "models.example.com",
+        "sslSecret": "tls",
+    }
+    found = [
+        make_attached(engine, **given)["vision-extension"]["configurationSettings"]
+        for given in ({}, {"extension_settings": settings})
+    ]
+
+    assert [each["enableInference"] for each in found] == ["False", "True"]
+    assert [each["allowInsecureConnections"] for each in found] == ["False", "False"]
+    with pytest.raises(InvalidInput, match="allowInsecureConnections"):
+        make_attached(engine, extension_settings={"allowInsecureConnections": "True"})
+
+
+@row("releases of the extension")
+def test_attached_releases(engine: Engine) -> None:
+    """None is pinned, and none is a preview."""
+    extension = make_attached(engine)["vision-extension"]
+
+    assert (extension["releaseTrain"], extension["autoUpgradeMinorVersion"]) == ("stable", True)
+    assert "version" not in extension
+
+
+@row("identity of attached computes")
+def test_attached_identity(engine: Engine) -> None:
+    """Pods have it to pull images, to mount data, and to ask for secrets."""
+    made = make_attached(engine)
+
+    identity = made["vision-compute"]["identity"]
+    assert identity["type"] == "UserAssigned"
+    assert [each.rpartition("/")[2] for each in identity["userAssignedIdentities"]] == [
+        made["pets-compute-identity"]["resourceName"]
+    ]

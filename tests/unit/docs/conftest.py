@@ -58,6 +58,7 @@ def engine(monkeypatch: pytest.MonkeyPatch, buildx: pathlib.Path, kubeconfig: pa
         registry_images={"fastdotai/fastai:latest": BASE_DIGEST},
         workspaces={"rg-pets/pets": EXISTING_WORKSPACE},
         computes={"gpu-cluster": {"id": "/computes/gpu-cluster", "name": "gpu-cluster", "properties": cluster}},
+        clusters={"vision": {"id": "/clusters/vision", "name": "vision", "location": "westeurope"}},
         environments={
             "acft-hf-nlp-gpu": {"id": "/environments/e", "properties": {"latestVersion": "80"}},
             "acft-hf-nlp-gpu:80": {

@@ -100,7 +100,16 @@ def test_every_argument_of_a_function_is_in_its_table(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["GpuCluster", "KubernetesCluster", "Registry", "TrainingImage", "TrainingJob", "TrainingRun", "Workspace"],
+    [
+        "GpuCluster",
+        "KubernetesCluster",
+        "KubernetesCompute",
+        "Registry",
+        "TrainingImage",
+        "TrainingJob",
+        "TrainingRun",
+        "Workspace",
+    ],
 )
 def test_every_output_is_in_its_table(name: str) -> None:
     """With its type."""

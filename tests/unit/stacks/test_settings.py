@@ -197,11 +197,18 @@ def read_outputs(engine: Engine, values: Mapping[str, pulumi.Output[str]]) -> di
 def test_every_argument_has_a_setting_and_the_same_default(settings: types.ModuleType) -> None:
     """What a program can say, a stack's configuration can say too; what is made of objects is made elsewhere."""
     sections = {"image": TrainingImageArgs, "compute": LocalDockerArgs, "train": TrainingJobArgs}
+    # No stack attaches a cluster.
+    elsewhere = {"instance_type"}
 
     for name, args in sections.items():
         fields = {field.name: field for field in dataclasses.fields(args)}
         model = settings.sections.SECTIONS[name].model_fields
-        assert set(model) - {"secret_environment_variables"} == set(fields) - {"image", "compute", "workspace"}
+        assert set(model) - {"secret_environment_variables"} == set(fields) - {
+            "image",
+            "compute",
+            "workspace",
+            *elsewhere,
+        }
         for key in model.keys() & fields.keys():
             default = fields[key].default
             if default is not dataclasses.MISSING:
