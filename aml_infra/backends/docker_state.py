@@ -30,6 +30,9 @@ EXITS_OF_TIMEOUT = (EXIT_TIMED_OUT, EXIT_KILLED, EXIT_TERMINATED)
 """GNU's ``timeout`` gives its own exit code, unless it had to kill; that of BusyBox gives the command's."""
 
 _CANCELED = "it was canceled"
+_HALF_STARTED = re.compile(r"task [0-9a-f]{64}: already exists")
+"""What a daemon says of a container that it was starting when it was killed: it cannot be started any more."""
+
 _NEVER_RAN = datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
 
 
@@ -137,7 +140,8 @@ def _read_end(
         case "created" if code == 0 and not error:
             return Status.QUEUED, None, ""
         case "created":
-            return Status.FAILED, code, f"the container could not be started: {error}"
+            status, reason = _read_start_error(error)
+            return status, code, reason
         case "exited" if canceled:
             # Also with exit code 0: a training that saves what it has when it is asked to end has not completed.
             return Status.CANCELED, code, _CANCELED
@@ -157,6 +161,12 @@ def _read_end(
             return Status.NOT_RESPONDING, code, f"its container is {state['Status']}"
         case _:
             return Status.RUNNING, None, ""
+
+
+def _read_start_error(error: str) -> tuple[Status, str]:
+    if _HALF_STARTED.search(error):
+        return Status.NOT_RESPONDING, "Docker was restarted while it started the container"
+    return Status.FAILED, f"the container could not be started: {error}"
 
 
 def _has_timed_out(

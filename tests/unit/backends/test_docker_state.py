@@ -26,6 +26,8 @@ NEVER = "0001-01-01T00:00:00Z"
 CREATED = {"Status": "created", "StartedAt": NEVER, "FinishedAt": NEVER}
 RUNNING = {"Status": "running", "FinishedAt": NEVER}
 NOT_STARTED = {**CREATED, "ExitCode": 127, "Error": "no such program"}
+HALF_STARTED = {**CREATED, "ExitCode": 128, "Error": f"task {'d9' * 32}: already exists"}
+"""What a daemon says that was killed while it started a container, and is asked to start it again."""
 
 
 def at(second: float) -> datetime.datetime:
@@ -77,6 +79,7 @@ def read(*states: dict[str, Any] | None, canceled: bool = False) -> RunState:
         ({"Status": "paused"}, Status.RUNNING, None),
         (CREATED, Status.QUEUED, None),
         (NOT_STARTED, Status.FAILED, 127),
+        (HALF_STARTED, Status.NOT_RESPONDING, 128),
         ({"Status": "dead"}, Status.NOT_RESPONDING, 0),
         ({"Status": "removing"}, Status.NOT_RESPONDING, 0),
     ],
@@ -101,6 +104,7 @@ def test_states_of_a_container(state: dict[str, Any], status: Status, exit_code:
         ),
         ({"ExitCode": 137}, "it was killed from outside, as when Docker or the machine is restarted"),
         (NOT_STARTED, "the container could not be started: no such program"),
+        (HALF_STARTED, "Docker was restarted while it started the container"),
         ({"Status": "dead"}, "its container is dead"),
     ],
 )
