@@ -5,6 +5,8 @@ STACK ?= local
 TESTS ?=
 ARGS ?=
 PORT ?= 5000
+SEEDS ?= 1-200
+BACKENDS ?= docker,azureml,kubernetes
 
 DATA = $(if $(AML_INFRA_DATA),$(AML_INFRA_DATA),$(if $(XDG_DATA_HOME),$(XDG_DATA_HOME),$(HOME)/.local/share)/aml-infra)
 BOOTSTRAP = python3 -m tools.bootstrap --stack $(STACK)
@@ -60,6 +62,10 @@ test-kubernetes: ## run the Kubernetes tests alone, on real pods, which `make te
 	@$(BOOTSTRAP) exec -- pytest $(PARALLEL) tests/kubernetes tests/kubernetes_stand_in tests/contract/test_kubernetes.py \
 	  $(wildcard tests/integration/test_kubernetes*.py) $(ARGS)
 	@$(BOOTSTRAP) exec -- pytest tests/contract/test_backends.py -k kubernetes $(ARGS)
+
+.PHONY: faults
+faults: ## kill engine, plugin, job, daemon at random moments, SEEDS=1-200, BACKENDS=docker,azureml,kubernetes
+	@$(BOOTSTRAP) exec -- python -m tests.faults --seeds $(SEEDS) --backends $(BACKENDS) $(ARGS)
 
 .PHONY: lint
 lint: ## check style, types, the direction of imports, workflows; changes nothing

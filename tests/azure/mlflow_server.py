@@ -14,7 +14,7 @@ import time
 
 import requests
 
-_START_SECONDS = 120
+_START_SECONDS = 900
 _QUIET = {
     "GIT_PYTHON_REFRESH": "quiet",
     "MLFLOW_DISABLE_TELEMETRY": "true",
