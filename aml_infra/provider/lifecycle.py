@@ -328,14 +328,40 @@ class _Attempt:
         number = failed.attempt + 1 if failed is not None else 1
         because = f", since attempt {failed.attempt} ended as {_format_end(failed)}" if failed is not None else ""
         changed = f"{self.because}; " if self.because else ""
+        lost: BackendUnavailable | None = None
         try:
             self.say(f"train: {changed}submitting run {self.spec.run_id}, attempt {number}{because}")
             self._send(number)
         except AlreadySubmitted:
             self.say("join: another client has just submitted it")
-        state = _describe(self.backend, self.spec)
-        if state is None:
-            raise RunGone(f"run {self.spec.run_id} was submitted and is gone; run `pulumi up` again")
+        except BackendUnavailable as error:
+            # It may have taken effect all the same, which a look says.
+            lost = error
+        state = self._find(number, lost)
+        if lost is not None:
+            self.say(f"join: run {state.name} was submitted, though the answer was lost ({lost})")
+        return state
+
+    def _find(self, number: int, lost: BackendUnavailable | None) -> RunState:
+        """What was just submitted, or may have been, if the answer was ``lost``."""
+        try:
+            state = _describe(self.backend, self.spec)
+        except BackendUnavailable as error:
+            # It may go on and cost money: the state must know the run.
+            known = RunState(
+                run_id=self.spec.run_id,
+                attempt=number,
+                fingerprint=self.spec.fingerprint,
+                status=Status.QUEUED,
+                spec=self.spec.describe(),
+            )
+            raise RunUnfinished(
+                f"run {known.name}: whether it was submitted is not known ({lost or error}); "
+                "run `pulumi up` again: it joins the run, or submits it",
+                known,
+            ) from error
+        if state is None or state.attempt < number:
+            raise lost or RunGone(f"run {self.spec.run_id} was submitted and is gone; run `pulumi up` again")
         return state
 
     def _send(self, number: int) -> None:

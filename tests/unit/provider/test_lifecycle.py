@@ -467,12 +467,47 @@ def test_each_line_of_a_secret_is_hidden(scene: Scene, value: str) -> None:
 
 
 def test_a_lost_answer_to_submit_trains_once(scene: Scene) -> None:
-    """Nobody knows whether it took effect: the update fails, and the next one joins what there is."""
-    with pytest.raises(BackendUnavailable):
-        scene.ensure(scene.backend(Script(lost_answers=1)))
-    record = scene.ensure(scene.backend())
+    """A look says that it took effect, and the run is joined."""
+    record = scene.ensure(scene.backend(Script(lost_answers=1)))
 
     assert record.state.attempt == 1
+    assert scene.snapshots == 1
+    assert any(said.startswith("join: run") and "though the answer was lost" in said for said in scene.said)
+
+
+def test_a_submit_without_effect_is_no_run(scene: Scene) -> None:
+    """A look says that there is none: the update fails, and nothing is in the state."""
+
+    class Away(FakeBackend):
+        def submit(self, *_: Any) -> None:
+            raise BackendUnavailable("no answer")
+
+    with pytest.raises(BackendUnavailable, match="no answer"):
+        scene.ensure(Away(scene.records, Script()))
+
+
+def test_a_run_that_may_have_been_submitted_is_in_the_state(scene: Scene) -> None:
+    """The service is gone before and after: the run may go on, so that it must not be forgotten."""
+
+    class Leaving(FakeBackend):
+        is_away = False
+
+        def submit(self, *given: Any) -> None:
+            super().submit(*given)
+            self.is_away = True
+            raise BackendUnavailable("no answer")
+
+        def describe(self, run_id: str) -> RunState | None:
+            if self.is_away:
+                raise BackendUnavailable("no answer")
+            return super().describe(run_id)
+
+    with pytest.raises(RunUnfinished, match="whether it was submitted is not known") as caught:
+        scene.ensure(Leaving(scene.records, Script()))
+    record = scene.ensure(scene.backend())
+
+    assert (caught.value.state.status, caught.value.state.attempt) == (Status.QUEUED, 1)
+    assert caught.value.state.spec == record.state.spec
     assert scene.snapshots == 1
 
 
