@@ -155,7 +155,7 @@ class DockerBackend(Backend):
             workers = [self._create(client, first, staged, tell)]
             try:
                 if group["network"] is not None:
-                    client.create_network(**group["network"])
+                    self._create_network(client, group["network"])
                 workers += [self._create(client, body, f"{staged}.{rank}", tell) for rank, body in enumerate(others, 1)]
                 for worker in workers:
                     self._ship(client, worker, snapshot, spec)
@@ -176,15 +176,33 @@ class DockerBackend(Backend):
     def _create(self, client: docker.APIClient, body: dict[str, Any], name: str, tell: Tell) -> str:
         try:
             with contextlib.suppress(docker.errors.ImageNotFound):
-                return str(client.create_container_from_config(body, name)["Id"])
+                return self._create_once(client, body, name)
             tell(f"pulling image {body['Image']}")
             client.pull(body["Image"])
-            return str(client.create_container_from_config(body, name)["Id"])
+            return self._create_once(client, body, name)
         except docker.errors.APIError as error:
             raise RunNotSubmitted(
                 f"Docker refused a container of image {body['Image']!r}: {error.explanation}; "
                 "if the image was removed, build or pull it again"
             ) from error
+
+    def _create_once(self, client: docker.APIClient, body: dict[str, Any], name: str) -> str:
+        """Makes a container under a name that nothing else has: one that is there was made by this very call."""
+        try:
+            return str(client.create_container_from_config(body, name)["Id"])
+        except docker.errors.APIError as error:
+            made = docker_client.inspect(client, name) if error.status_code == requests.codes.conflict else None
+            if made is None:
+                raise
+            return str(made["Id"])
+
+    def _create_network(self, client: docker.APIClient, body: Mapping[str, Any]) -> None:
+        """Makes a network likewise."""
+        try:
+            client.create_network(**body, check_duplicate=True)
+        except docker.errors.APIError as error:
+            if error.status_code != requests.codes.conflict:
+                raise
 
     def _ship(self, client: docker.APIClient, container: str, snapshot: Snapshot, spec: RunSpec) -> None:
         with tempfile.TemporaryFile() as spool:
@@ -201,11 +219,12 @@ class DockerBackend(Backend):
         try:
             client.rename(container, name)
         except docker.errors.APIError as error:
-            if error.status_code != requests.codes.conflict:
-                raise
-            holder = docker_client.inspect(client, name)
+            holder = docker_client.inspect(client, name) if error.is_client_error() else None
             if holder is None:
                 raise
+            if holder["Id"] == container:
+                # The answer was lost, and it was sent again.
+                return
             if (holder["Config"].get("Labels") or {}).get(docker_request.RUN_LABEL) != run_id:
                 raise RunConflict(
                     f"container name {name!r} is held by a container that is not ours ({holder['Id'][:12]}); "

@@ -12,6 +12,7 @@ import docker.utils
 import requests
 from docker.context import ContextAPI
 
+from aml_infra.backends.docker_retries import RetryingClient
 from aml_infra.errors import BackendUnavailable
 
 _LOCAL = ("unix:", "npipe:", "http+docker:")
@@ -29,7 +30,7 @@ def connect() -> Iterator[docker.APIClient]:
         BackendUnavailable: the daemon does not answer, or answers that it cannot; nothing else is turned into it.
     """
     try:
-        client = docker.APIClient(version="auto", **_find_settings())
+        client = RetryingClient(version="auto", **_find_settings())
     except docker.errors.DockerException as error:
         raise BackendUnavailable(f"Docker does not answer ({error}); {_START_HINT}") from error
     try:

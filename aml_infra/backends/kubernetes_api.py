@@ -155,7 +155,7 @@ class KubernetesApi:
         with self._errors():
             response = self._send("GET", self.locate(kind), query, None, (CONNECT_SECONDS, WATCH_SECONDS + 30))
             try:
-                self._require(response, "GET", self.locate(kind))
+                self._require_success(response, "GET", self.locate(kind))
                 yield from _read_events(response)
             finally:
                 response.response.release_conn()
@@ -192,7 +192,8 @@ class KubernetesApi:
             if response.status == http.HTTPStatus.NOT_FOUND:
                 response.read()
                 return None
-            return self._require(response, method, path)
+            self._require_success(response, method, path)
+            return dict(json.loads(response.read()))
 
     def _send(
         self,
@@ -209,10 +210,10 @@ class KubernetesApi:
         )
         return self._client.call_api(method, url, headers, body, _request_timeout=seconds)
 
-    def _require(self, response: RESTResponse, method: str, path: str) -> dict[str, Any] | None:
-        """The answer to a request that must have succeeded; of a watch, nothing is read yet."""
+    def _require_success(self, response: RESTResponse, method: str, path: str) -> None:
+        """Raises what the answer says, where that is an error; of any other, nothing is read yet."""
         if response.status < http.HTTPStatus.MULTIPLE_CHOICES:
-            return None if "watch=true" in str(response.response.geturl()) else dict(json.loads(response.read()))
+            return
         content = response.read().decode("utf-8", "replace")
         try:
             message = str(json.loads(content).get("message") or content)

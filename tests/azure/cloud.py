@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tests.azure import cluster_contents, directory, faults, operations, resources
+from tests import api_faults
+from tests.azure import cluster_contents, directory, operations, resources
 from tests.azure.job_runs import runs
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class Cloud:
         self.deleted = resources.ResourceStore()
         self.directory = directory.Directory(self.clock, self.tenant_id)
         self.operations = operations.Operations(RESOURCE_MANAGER)
-        self.faults = faults.Faults()
+        self.faults = api_faults.Faults()
         self.calls: list[Call] = []
         self.registered = {"microsoft.authorization", "microsoft.resources", "microsoft.features"}
         self.quotas: dict[tuple[str, str], int] = {}

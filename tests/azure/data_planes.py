@@ -7,9 +7,9 @@ import re
 import anyio.to_thread
 from starlette import requests, responses
 
+from tests.api_faults import Fault
 from tests.azure import front, resources
 from tests.azure.cloud import Call, Cloud
-from tests.azure.faults import Fault
 
 _NAMES = re.compile(
     r"(?<=/)([0-9a-f]{8}-[0-9a-f-]{27}|sha256:[0-9a-f]{64}|[^/]*\d[^/.]*)(?=/|$)|/subscriptions/.+?/workspaces/[^/]+",
@@ -81,8 +81,7 @@ async def _fail(fault: Fault, app: front.App, scope: front.Scope, receive: front
             reset()
 
     if fault.kind == "delay":
-        fault.reached.set()
-        await anyio.to_thread.run_sync(fault.released.wait)
+        await anyio.to_thread.run_sync(fault.wait)
         await app(scope, receive, send)
     elif fault.kind == "status":
         headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}

@@ -13,10 +13,10 @@ from typing import Any
 import anyio.to_thread
 from starlette import applications, requests, responses, routing
 
+from tests.api_faults import Fault
 from tests.azure import arm_ids, authorization, changes, front, reads, services
 from tests.azure.arm_errors import ArmError, unknown_version
 from tests.azure.cloud import Call, Cloud
-from tests.azure.faults import Fault
 from tests.azure.resource_types import Answer, Request, ResourceType
 
 METHODS = ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"]
@@ -29,8 +29,7 @@ def build_app(cloud: Cloud) -> applications.Starlette:
         content = await request.body()
         fault = cloud.faults.take(request.method, request.url.path)
         if fault is not None and fault.kind == "delay":
-            fault.reached.set()
-            await anyio.to_thread.run_sync(fault.released.wait)
+            await anyio.to_thread.run_sync(fault.wait)
         if fault is not None and fault.kind == "reset":
             return _cut(request)
         with cloud.lock:

@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
+from tests.api_faults import Fault
 from tests.azure.arm_client import Client, ConnectionCut, Response
 from tests.azure.cloud import Cloud
-from tests.azure.faults import Fault
 
 LOCATION = {"location": "westeurope"}
 

@@ -21,13 +21,15 @@ from aml_infra.backends.docker import DockerBackend
 from aml_infra.backends.records import RecordStore
 from aml_infra.source import Snapshot
 from aml_infra.spec import RunSpec
+from tests.api_faults import Fault, Faults
 from tests.contract import kubernetes_place, learning_place
-from tests.contract.cutting_proxy import CuttingProxy
 from tests.contract.kubernetes_place import KubernetesPlace
 from tests.contract.learning_place import LOG_METRICS, PYTHON_IMAGE, LearningPlace
 from tests.docker_daemon import find_socket, open_docker
+from tests.fault_proxy import FaultProxy
 
-BACKENDS = ("fake", "docker", "azureml", "kubernetes")
+SERVICES = ("docker", "azureml", "kubernetes")
+BACKENDS = ("fake", *SERVICES)
 BREAKS = 3
 """How often a connection is cut where a scene's are."""
 
@@ -208,12 +210,13 @@ class Stage:
         self._monkeypatch = monkeypatch
         self._is_closed = False
         self.scenes: list[Scene] = []
-        self.proxies: list[CuttingProxy] = []
+        self.proxies: list[FaultProxy] = []
         # MLflow 3 asks to be told that its file store is wanted.
         monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
         if kind == "docker":
             # Before a test takes the daemon away: its client serves to clean up too.
             open_docker()
+        self._socket = find_socket()
         if self.service is not None:
             self.service.aim(monkeypatch)
 
@@ -235,20 +238,41 @@ class Stage:
         self.scenes.append(scene)
         return scene
 
-    def cut_connections(self, scene: Scene) -> None:
-        """From now on the first connections that a log is read over are cut in the middle of it."""
-        if self.learning is not None:
-            self.learning.cut_logs(BREAKS)
-        elif self.cluster is not None:
-            proxy = self.cluster.open_proxy(BREAKS)
-            self.proxies.append(proxy)
-            scene.backend = self.cluster.open_backend_behind(proxy, scene.folder)
-        elif self.kind == "docker":
-            proxy = CuttingProxy(str(self._folder / "proxy.sock"), find_socket(), marker=b"/logs?", breaks=BREAKS)
-            self.proxies.append(proxy)
-            self._monkeypatch.setenv("DOCKER_HOST", f"unix://{proxy.address}")
-        else:
+    def cut_connections(self, scene: Scene) -> Fault | None:
+        """From now on the first connections that a log is read over are cut in the middle of it.
+
+        Returns:
+            What counts them; nothing does so of a fake one.
+        """
+        if self.kind == "fake":
             scene.backend = scene.open_another(breaks=BREAKS)
+            return None
+        path, host = {
+            "docker": ("/logs\\?", ""),
+            "kubernetes": ("/exec\\?", ""),
+            "azureml": ("user_logs/", r".*\.blob\.core\.windows\.net"),
+        }[self.kind]
+        return self.open_faults(scene).add(Fault("cut", path, "GET", times=BREAKS, host=host))
+
+    def open_faults(self, scene: Scene) -> Faults:
+        """What goes wrong from now on between the scene's backend and its service."""
+        if self.learning is not None:
+            return self.learning.azure.cloud.faults
+        if self.cluster is not None:
+            proxy = self.cluster.open_proxy()
+            scene.backend = self.cluster.open_backend_behind(proxy, scene.folder)
+        else:
+            proxy = FaultProxy(str(self._folder / f"proxy{len(self.proxies)}.sock"), self._socket)
+            self._monkeypatch.setenv("DOCKER_HOST", f"unix://{proxy.address}")
+        self.proxies.append(proxy)
+        return proxy.faults
+
+    def count_runs(self, scene: Scene, *, going: bool = False) -> int:
+        """How many the service has for the scene's run, whatever their names; only those that go on if so asked."""
+        run_id = scene.spec.run_id
+        if self.service is not None:
+            return self.service.count_runs(run_id, going=going)
+        return len(open_docker().containers(all=not going, filters={"label": f"aml-infra.run={run_id}"}))
 
     def close_service(self) -> None:
         """From now on the service cannot be reached."""
@@ -296,11 +320,26 @@ def namespace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesPl
 @pytest.fixture(params=BACKENDS)
 def stage(request: pytest.FixtureRequest, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """A stage on every backend by name; what it made is gone afterwards."""
+    yield from make_stage(request, tmp_path, monkeypatch)
+
+
+def make_stage(
+    request: pytest.FixtureRequest, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Stage]:
+    """A stage on the backend that ``request`` has as its parameter; what it made is gone when it is asked for more."""
     learning = request.getfixturevalue("learning") if request.param == "azureml" else None
     cluster = request.getfixturevalue("namespace") if request.param == "kubernetes" else None
     stage = Stage(request.param, tmp_path, monkeypatch, learning, cluster)
     yield stage
     stage.clean()
+
+
+@pytest.fixture(params=SERVICES)
+def service_stage(
+    request: pytest.FixtureRequest, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Stage]:
+    """A stage on every backend that asks a service."""
+    yield from make_stage(request, tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -8,17 +8,21 @@ import dataclasses
 import json
 import pathlib
 import socket
-import subprocess
+import ssl
+import tempfile
+import urllib.parse
 from collections.abc import Iterator
 
 import pytest
+import trustme
+import yaml
 
 from aml_infra.backends import kubernetes_api, kubernetes_follower
 from aml_infra.backends.base import Record
 from aml_infra.backends.kubernetes import KubernetesBackend
 from aml_infra.backends.kubernetes_layout import Place
-from tests.contract.cutting_proxy import CuttingProxy
 from tests.docker_daemon import open_docker
+from tests.fault_proxy import FaultProxy
 from tests.kubernetes.cluster import Cluster
 from tests.local_registry import USER, LocalRegistry, open_registry
 
@@ -38,14 +42,14 @@ class KubernetesPlace:
         registry: holds their images.
         kept: the folder that the volume is.
         image: one that has a shell.
-        plain_port: of this machine, where the API server is asked without TLS.
+        authority: whom the clients of a proxy trust.
     """
 
     cluster: Cluster
     registry: LocalRegistry
     kept: pathlib.Path
     image: str
-    plain_port: int
+    authority: trustme.CA
 
     @property
     def place(self) -> Place:
@@ -67,17 +71,37 @@ class KubernetesPlace:
         """Another client of the service."""
         return KubernetesBackend(self.open_api(), self.place)
 
-    def open_proxy(self, breaks: int) -> CuttingProxy:
-        """Cuts so many connections over which a log is read."""
-        return CuttingProxy(("127.0.0.1", 0), ("127.0.0.1", self.plain_port), marker=b"/exec?", breaks=breaks)
+    def open_proxy(self) -> FaultProxy:
+        """Stands before the API server, as an administrator; its clients need no login."""
+        server, login = self._read_login()
+        identity = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.authority.issue_cert("127.0.0.1").configure_cert(identity)
+        return FaultProxy(("127.0.0.1", 0), server, identity=identity, login=login)
 
-    def open_backend_behind(self, proxy: CuttingProxy, folder: pathlib.Path) -> KubernetesBackend:
+    def _read_login(self) -> tuple[tuple[str, int], ssl.SSLContext]:
+        """Where the API server is, and how an administrator comes to it."""
+        content = yaml.safe_load(self.cluster.kubeconfig.read_text())
+        cluster, user = content["clusters"][0]["cluster"], content["users"][0]["user"]
+        trusted = base64.b64decode(cluster["certificate-authority-data"]).decode()
+        context = ssl.create_default_context(cadata=trusted)
+        context.check_hostname = False
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(b"".join(base64.b64decode(user[f"client-{each}-data"]) for each in ("certificate", "key")))
+            file.flush()
+            context.load_cert_chain(file.name)
+        server = urllib.parse.urlsplit(cluster["server"])
+        return (str(server.hostname), int(server.port or 0)), context
+
+    def open_backend_behind(self, proxy: FaultProxy, folder: pathlib.Path) -> KubernetesBackend:
         """A client that asks through a proxy."""
         path = folder / "kubeconfig"
-        cluster = {"name": "proxy", "cluster": {"server": f"http://127.0.0.1:{proxy.address[1]}"}}
+        trusted = base64.b64encode(self.authority.cert_pem.bytes()).decode()
+        server = {"server": f"https://127.0.0.1:{proxy.address[1]}", "certificate-authority-data": trusted}
         context = {"name": "proxy", "context": {"cluster": "proxy", "user": ""}}
         content = {"apiVersion": "v1", "kind": "Config", "current-context": "proxy", "users": []}
-        path.write_text(json.dumps({**content, "clusters": [cluster], "contexts": [context]}))
+        path.write_text(
+            json.dumps({**content, "clusters": [{"name": "proxy", "cluster": server}], "contexts": [context]})
+        )
         return KubernetesBackend(self.open_api(path), self.place)
 
     def aim(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,6 +155,13 @@ class KubernetesPlace:
         node = self.cluster.nodes[pod["spec"]["nodeName"]]
         self.cluster.run(node.build_ctr("tasks", "kill", "--all", "--signal", "SIGKILL", container))
 
+    def count_runs(self, run_id: str, *, going: bool) -> int:
+        """How many there are of a run: ConfigMaps or Jobs, whichever are more; of those that go on, pods."""
+        api, selector = self.open_api(), f"aml-infra.run={run_id}"
+        if going:
+            return len(api.list("v1/pods", selector, field_selector="status.phase=Running"))
+        return max(len(api.list(kind, selector)) for kind in ("v1/configmaps", "batch/v1/jobs"))
+
     def clean(self) -> None:
         """Ends the runs that go on still."""
         api = self.open_api()
@@ -156,21 +187,8 @@ def open_place(folder: pathlib.Path) -> Iterator[KubernetesPlace]:
             registry=registry,
             kept=kept,
             image=_push_base(registry),
-            plain_port=stack.enter_context(_open_plain(cluster)),
+            authority=trustme.CA(),
         )
-
-
-@contextlib.contextmanager
-def _open_plain(cluster: Cluster) -> Iterator[int]:
-    """A port of this machine that leads to the API server without TLS, as an administrator."""
-    argv = ["hyperkube", "kubectl", "proxy", f"--kubeconfig={cluster.kubeconfig}", "--port=0", "--disable-filter=true"]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        said = process.stdout.readline()
-        try:
-            yield int(said.rpartition(":")[2])
-        finally:
-            process.terminate()
 
 
 def _make_namespace(cluster: Cluster, registry: LocalRegistry, kept: pathlib.Path) -> None:

@@ -13,13 +13,12 @@ import azure.identity
 import pytest
 
 from aml_infra.azure_client import AzureClient
-from aml_infra.backends import azureml
+from aml_infra.backends import azureml, azureml_request
 from aml_infra.backends.azureml import AzuremlBackend
 from aml_infra.backends.azureml_request import Place
 from aml_infra.backends.azureml_service import ARTIFACTS, WorkspaceService
 from aml_infra.backends.base import Record
 from tests.azure import arm_client, server, services, workspaces
-from tests.azure.faults import Fault
 from tests.azure.job_runs import machines, statuses
 from tests.docker_daemon import open_docker
 
@@ -117,11 +116,13 @@ class LearningPlace:
         said = client.exec_start(made["Id"])
         assert client.exec_inspect(made["Id"])["ExitCode"] == 0, said
 
-    def cut_logs(self, times: int) -> None:
-        """From now on the connection is cut some times while a log is read."""
-        self.azure.cloud.faults.add(
-            Fault("cut", "user_logs/", "GET", times=times, host=r".*\.blob\.core\.windows\.net")
-        )
+    def count_runs(self, run_id: str, *, going: bool) -> int:
+        """How many jobs there are for a run, whatever their names."""
+        found = [each for each in self.azure.cloud.resources if each.type.endswith("/jobs")]
+        ours = [each for each in found if each.properties["properties"].get(azureml_request.RUN) == run_id]
+        if going:
+            ours = [each for each in ours if each.properties["status"] not in statuses.ENDED]
+        return len(ours)
 
     def clean(self) -> None:
         """Ends the jobs that go on still, and what is to go wrong."""

@@ -17,6 +17,7 @@ from aml_infra.backends import docker_request
 from aml_infra.backends.base import RunGone, Status
 from aml_infra.errors import BackendUnavailable, InvalidInput, RunConflict, RunNotSubmitted
 from aml_infra.spec import Demand, RunInput, RunSpec
+from tests.api_faults import Fault
 from tests.contract.conftest import Stage
 from tests.docker_daemon import open_docker
 
@@ -200,6 +201,19 @@ def test_workers_find_one_another_and_leave_nothing(docker_stage: Stage) -> None
     assert rest == []
     assert networks == [1, 0]
     assert client.containers(all=True, filters=label) == []
+
+
+def test_a_network_whose_answer_was_lost_is_made_once(docker_stage: Stage) -> None:
+    """Docker would make a second one of the same name, and workers would be in either."""
+    scene = docker_stage(workers=2)
+    fault = docker_stage.open_faults(scene).add(Fault("answer lost", "/networks/create", "POST"))
+
+    state = scene.submit()
+    networks = open_docker().networks(filters={"label": f"aml-infra.run={scene.spec.run_id}"})
+    lines = list(scene.backend.follow(state))
+
+    assert (fault.hits, len(networks)) == (1, 1)
+    assert sorted(lines) == ["[0] one", "[0] two", "[1] one", "[1] two"]
 
 
 def test_when_one_worker_fails_the_others_are_stopped(docker_stage: Stage) -> None:

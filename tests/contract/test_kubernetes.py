@@ -22,6 +22,7 @@ from aml_infra.backends.kubernetes_layout import RUN_LABEL
 from aml_infra.errors import AccessDenied, InvalidInput, RunConflict, RunNotSubmitted
 from aml_infra.image_layers import Layered
 from aml_infra.spec import Demand, Resources, RunInput
+from tests.api_faults import Fault
 from tests.contract.conftest import Scene, Stage
 from tests.contract.kubernetes_place import NAMESPACE
 
@@ -263,28 +264,6 @@ def test_a_quota_that_is_used_up_is_told(kubernetes_stage: Stage) -> None:
     assert "exceeded quota: few" in scene.describe().reason
 
 
-def test_a_run_that_takes_too_long_is_timed_out(kubernetes_stage: Stage) -> None:
-    """By its node, also where nobody watches."""
-    scene = kubernetes_stage(lasting=True, timeout_minutes=1 / 60)
-
-    assert scene.run_to_end()[:2] == ["one", "two"]
-    state = scene.describe()
-
-    assert state.status is Status.TIMED_OUT
-    assert "timeout_minutes" in state.reason
-
-
-def test_too_much_memory_is_said_to_be_it(kubernetes_stage: Stage) -> None:
-    """Not a failure of a machine: another attempt would fail likewise."""
-    scene = kubernetes_stage(resources=Resources(memory_gb=0.05))
-    scene.write_script("tail /dev/zero\n")
-
-    scene.run_to_end()
-
-    state = scene.describe()
-    assert (state.status, "ran out of memory" in state.reason) == (Status.FAILED, True)
-
-
 def test_data_is_in_the_image_or_mounted(kubernetes_stage: Stage, tmp_path: pathlib.Path) -> None:
     """Of this machine, a folder and a file; and what another run has written to the volume."""
     (tmp_path / "images").mkdir()
@@ -345,6 +324,17 @@ def test_an_api_server_that_is_away_for_a_while_costs_no_line(
     cluster.start_apiserver()
 
     assert [first, *lines] == list("123456789")
+    assert scene.describe().status is Status.COMPLETED
+
+
+def test_a_watch_that_was_asked_for_twice_is_a_watch(kubernetes_stage: Stage) -> None:
+    """It shows what happens as it does so, and not when the server ends it."""
+    scene = kubernetes_stage()
+    fault = kubernetes_stage.open_faults(scene).add(Fault("reset", "watch=true", "GET", times=2))
+
+    lines = scene.run_to_end()
+
+    assert (lines, fault.hits) == (["one", "two"], 2)
     assert scene.describe().status is Status.COMPLETED
 
 

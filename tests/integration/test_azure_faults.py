@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.azure.faults import Fault
+from tests.api_faults import Fault
 from tests.azure.server import Azure
 from tests.azure.services.machine_learning import quotas
 from tests.integration.clones import AzureClone

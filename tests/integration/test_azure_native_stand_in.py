@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.api_faults import Fault
 from tests.azure import services
 from tests.azure.cloud import Cloud
-from tests.azure.faults import Fault
 from tests.azure.server import CLIENT_ID, Azure, open_azure
 from tests.azure_native_stand_in import installation
 from tests.integration.projects import PROJECT, Project

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.azure.faults import Fault
+from tests.api_faults import Fault
 from tests.contract import learning_place
 from tests.contract.learning_place import LearningPlace
 from tests.integration.projects import Project, read_until

@@ -10,9 +10,9 @@ from azure import identity
 from azure.core import exceptions
 from azure.mgmt.machinelearningservices import MachineLearningServicesMgmtClient, models
 
+from tests.api_faults import Fault
 from tests.azure import server
 from tests.azure.conformance import parts
-from tests.azure.faults import Fault
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,11 @@ class Fault:
     Attributes:
         kind: ``status``: an error instead of an effect. ``reset``: the connection is cut before an effect.
             ``answer lost``: it is cut after the effect. ``delay``: the effect waits for ``released``. ``stale read``:
-            the answer is what the resource was before its last change, of Resource Manager only. ``cut``: the
-            connection is cut in the middle of the answer, of the other services only.
-        host: the host, as a regular expression for its whole name; Resource Manager's by default.
+            the answer is one of before: of Azure what the resource was before its last change, of Resource Manager
+            only; elsewhere what was answered last, if anything was. ``cut``: the connection is cut in the middle of
+            the answer; of Azure not that of Resource Manager.
+        host: the host, as a regular expression for its whole name; by default the one that is a service's main one,
+            as Resource Manager's of Azure, and the only one of Docker and Kubernetes.
         path: what the path must match, as a regular expression, whatever the case.
         method: of which requests; of all by default.
         status: HTTP status of ``status``.
@@ -28,6 +30,9 @@ class Fault:
         skip: how many such requests are let through first.
         times: how many are hit.
         hits: how many were.
+        after: bytes of the answer's body that get through before a ``cut``, of Docker and Kubernetes only; each time
+            it is as many more.
+        seconds: after so long one that is delayed goes on by itself.
         released: lets those that are delayed go on.
         reached: is set when one is delayed.
     """
@@ -41,7 +46,9 @@ class Fault:
     skip: int = 0
     times: int = 1
     hits: int = 0
-    host: str = r"management\.azure\.com"
+    host: str = ""
+    after: int = 1000
+    seconds: float | None = None
     released: threading.Event = dataclasses.field(default_factory=threading.Event)
     reached: threading.Event = dataclasses.field(default_factory=threading.Event)
 
@@ -59,12 +66,18 @@ class Fault:
         self.hits += 1
         return True
 
+    def wait(self) -> None:
+        """Waits as one that is delayed does."""
+        self.reached.set()
+        self.released.wait(self.seconds)
+
 
 class Faults:
     """The faults that are yet to come."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
+        self._lock = threading.Lock()
 
     def add(self, fault: Fault) -> Fault:
         """One more."""
@@ -77,6 +90,7 @@ class Faults:
             fault.released.set()
         self._faults.clear()
 
-    def take(self, method: str, path: str, host: str = "management.azure.com") -> Fault | None:
+    def take(self, method: str, path: str, host: str = "") -> Fault | None:
         """The fault that hits this request, if one does."""
-        return next((fault for fault in self._faults if fault.take(method, path, host)), None)
+        with self._lock:
+            return next((fault for fault in self._faults if fault.take(method, path, host)), None)
