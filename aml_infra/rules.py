@@ -28,6 +28,10 @@ IDENTITIES = ("managed", "user")
 INPUT_TYPES = ("folder", "file")
 ON_DESTROY = ("cancel", "retain")
 ON_INTERRUPT = ("detach", "cancel")
+RETRY_ON = ("NotResponding", "Failed", "TimedOut")
+RETRY_ON_DEFAULT = ("NotResponding",)
+"""What the machine failed, and not the command."""
+
 MIN_MEMORY_GB = 0.006
 """What the Docker Engine allows at the least (6 MB)."""
 
@@ -294,13 +298,22 @@ def find_distribution_problems(demand: Demand) -> list[Problem]:
 
 
 def find_policy_problems(
-    *, on_destroy: str = "cancel", on_interrupt: str = "detach", retries: float = 0, require_metrics: Sequence[str] = ()
+    *,
+    on_destroy: str = "cancel",
+    on_interrupt: str = "detach",
+    retries: float = 0,
+    retry_on: Sequence[str] = RETRY_ON_DEFAULT,
+    require_metrics: Sequence[str] = (),
 ) -> list[Problem]:
     """Problems of what is to be done about a run; none of it is part of the fingerprint."""
     problems = _find_choice_problems("on_destroy", on_destroy, ON_DESTROY)
     problems += _find_choice_problems("on_interrupt", on_interrupt, ON_INTERRUPT)
     if not math.isfinite(retries) or retries % 1 or not 0 <= retries <= MAX_RETRIES:
         problems.append(Problem("retries", f"is {retries:g}; allowed are whole numbers from 0 to {MAX_RETRIES}"))
+    for index, status in enumerate(retry_on):
+        problems += _find_choice_problems(f"retry_on[{index}]", status, RETRY_ON)
+    if not retry_on:
+        problems.append(Problem("retry_on", f"is empty; name some of {', '.join(RETRY_ON)}, or set retries to 0"))
     return problems + metric_gate.find_problems(require_metrics)
 
 

@@ -121,6 +121,8 @@ class TrainingRunArgs:
         require_metrics: what the metrics of a completed run must be for the update to succeed, as in
             ``accuracy >= 0.9``. The run is kept either way.
         retries: how many more attempts are made where the machine failed, and not the command; 0 by default.
+        retry_on: after which ends that is so: ``NotResponding``, which is the default; ``Failed``, as by an exit code
+            or for want of memory; ``TimedOut``.
         wait: False lets ``pulumi up`` end when the run is submitted; a later one, or a refresh, sees its end.
         on_interrupt: ``detach`` (default) leaves the run going after Ctrl-C, ``cancel`` stops it.
         on_destroy: ``cancel`` (default) stops a run that has not ended when the resource is deleted, ``retain``
@@ -151,6 +153,7 @@ class TrainingRunArgs:
     allow_secrets: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None
     require_metrics: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None
     retries: pulumi.Input[int] | None = None
+    retry_on: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None
     wait: pulumi.Input[bool] | None = None
     on_interrupt: pulumi.Input[str] | None = None
     on_destroy: pulumi.Input[str] | None = None

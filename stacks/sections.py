@@ -224,6 +224,7 @@ class TrainSection(Section):
     allow_secrets: list[str] = []
     require_metrics: list[str] = []
     retries: int = 0
+    retry_on: list[str] = ["NotResponding"]
     wait: bool = True
     on_interrupt: Literal["detach", "cancel"] = "detach"
     on_destroy: Literal["cancel", "retain"] = "cancel"

@@ -81,6 +81,8 @@ class TrainingJobArgs:
         require_metrics: what the metrics of a completed run must be for the update to succeed, as in
             ``["accuracy >= 0.9"]``. The run is kept either way, and not repeated.
         retries: how many more attempts are made where the machine failed, and not the command; 0 by default.
+        retry_on: after which ends that is so: ``NotResponding``, which is the default; ``Failed``, as by an exit code
+            or for want of memory; ``TimedOut``.
         wait: False lets ``pulumi up`` end when the run is submitted; a later one, or a refresh, sees its end.
         on_interrupt: ``detach`` (default) leaves the run going after Ctrl-C, ``cancel`` stops it.
         on_destroy: ``cancel`` (default) stops a run that has not ended when the job is deleted, ``retain`` leaves it.
@@ -109,6 +111,7 @@ class TrainingJobArgs:
     allow_secrets: Sequence[str] = ()
     require_metrics: Sequence[str] = ()
     retries: int = 0
+    retry_on: Sequence[str] = rules.RETRY_ON_DEFAULT
     wait: bool = True
     on_interrupt: str = "detach"
     on_destroy: str = "cancel"
@@ -134,7 +137,10 @@ class TrainingJobArgs:
         problems += rules.find_distribution_problems(demand)
         problems += rules.find_resource_problems(demand.resources, self.timeout_minutes)
         problems += rules.find_policy_problems(
-            on_destroy=self.on_destroy, on_interrupt=self.on_interrupt, retries=self.retries
+            on_destroy=self.on_destroy,
+            on_interrupt=self.on_interrupt,
+            retries=self.retries,
+            retry_on=self.retry_on,
         )
         problems += metric_gate.find_problems(self.require_metrics)
         if self.image == "":
@@ -305,6 +311,7 @@ def build_run_args(args: TrainingJobArgs) -> TrainingRunArgs:
         allow_secrets=list(args.allow_secrets) or None,
         require_metrics=list(args.require_metrics) or None,
         retries=args.retries or None,
+        retry_on=None if tuple(args.retry_on) == rules.RETRY_ON_DEFAULT else list(args.retry_on),
         wait=None if args.wait else False,
         on_interrupt=args.on_interrupt,
         on_destroy=args.on_destroy,

@@ -130,6 +130,7 @@ def read_policy(values: Mapping[str, Any]) -> Policy:
     return Policy(
         wait=wait is None or bool(wait),
         retries=int(_read_known(values, "retries") or 0),
+        retry_on=tuple(_read_known(values, "retryOn") or rules.RETRY_ON_DEFAULT),
         on_interrupt=_read_known(values, "onInterrupt") or "detach",
         require_metrics=tuple(_read_known(values, "requireMetrics") or ()),
     )
@@ -163,6 +164,7 @@ def _find_rule_problems(known: Mapping[str, Any], values: Mapping[str, Any]) -> 
         on_destroy=known.get("onDestroy", "cancel"),
         on_interrupt=known.get("onInterrupt", "detach"),
         retries=known.get("retries", 0),
+        retry_on=known.get("retryOn", rules.RETRY_ON_DEFAULT),
     )
     return problems + metric_gate.find_problems(known.get("requireMetrics", ()))
 

@@ -9,7 +9,7 @@ Nothing here knows Pulumi or any service: a ``Backend`` is given, and a ``say`` 
      none, or failed ──► submit ──► follow ──► describe ──► collect ──► Completed, or RunFailed
            ▲                │                     ▲                          │
            │                └── another was first ┘                          │
-           └───────────────────── its machine failed, and retries are left ──┘
+           └───────────── it ended as in retry_on, and retries are left ────┘
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from aml_infra import metric_gate
+from aml_infra import metric_gate, rules
 from aml_infra.backends.base import AlreadySubmitted, Backend, Record, RunGone, RunState, Status
 from aml_infra.errors import AmlInfraError, BackendUnavailable, NotReadyYet, RunConflict
 from aml_infra.source import Snapshot
@@ -59,12 +59,14 @@ class Policy:
     Attributes:
         wait: whether its end is waited for.
         retries: how many more attempts are made where the machine failed, and not the command.
+        retry_on: after which ends that is so.
         on_interrupt: ``detach`` leaves it going after Ctrl-C, ``cancel`` stops it.
         require_metrics: what its metrics must be, as in ``accuracy >= 0.9``.
     """
 
     wait: bool = True
     retries: int = 0
+    retry_on: tuple[str, ...] = rules.RETRY_ON_DEFAULT
     on_interrupt: str = "detach"
     require_metrics: tuple[str, ...] = ()
 
@@ -203,7 +205,7 @@ def ensure(
         except RunFailed as error:
             failed = error.record.state
             told = RunFailed(mask(str(error)), error.record)
-            if failed.status is not Status.NOT_RESPONDING or retry == policy.retries:
+            if failed.status.value not in policy.retry_on or retry == policy.retries:
                 raise told from error
             seconds = find_pause(retry, random.random())  # noqa: S311 (no secret)
             say(

@@ -87,6 +87,7 @@ _INPUTS: dict[str, dict[str, Any]] = {
     "allowSecrets": {**_TEXTS, "description": "Patterns of files that look like secrets and shall be shipped."},
     "requireMetrics": {**_TEXTS, "description": "What the metrics must be, as in accuracy >= 0.9."},
     "retries": {**_INTEGER, "description": "More attempts where the machine failed; 0 by default."},
+    "retryOn": {**_TEXTS, "description": "After which ends: NotResponding (default), Failed, TimedOut."},
     "wait": {**_TRUTH, "description": "Whether the run's end is waited for; true by default."},
     "onInterrupt": {**_TEXT, "description": "detach (default) from a run, or cancel it, after Ctrl-C."},
     "onDestroy": {**_TEXT, "description": "cancel (default) or retain a run that has not ended."},

@@ -105,6 +105,7 @@ SHAPES: dict[str, Shape] = {
     "allowSecrets": _TEXTS,
     "requireMetrics": _TEXTS,
     "retries": _NUMBER,
+    "retryOn": _TEXTS,
     "wait": _TRUTH,
     "onInterrupt": _TEXT,
     "onDestroy": _TEXT,

@@ -396,6 +396,8 @@ def test_frameworks_are_told_apart() -> None:
         ({"retries": 1.5}, "retries: is 1.5; allowed are whole numbers from 0 to 100"),
         ({"retries": math.nan}, "retries: is nan; allowed are whole numbers from 0 to 100"),
         ({"retries": 101}, "retries: is 101; allowed are whole numbers from 0 to 100"),
+        ({"retry_on": ["Failed", "oom"]}, "retry_on[1]: is 'oom'; allowed are NotResponding, Failed, TimedOut"),
+        ({"retry_on": []}, "retry_on: is empty; name some of NotResponding, Failed, TimedOut, or set retries to 0"),
     ],
 )
 def test_a_bad_policy_is_named(policy: dict[str, Any], told: str) -> None:
@@ -406,4 +408,7 @@ def test_a_bad_policy_is_named(policy: dict[str, Any], told: str) -> None:
 def test_a_good_policy_passes() -> None:
     """As do the defaults."""
     assert rules.find_policy_problems() == []
-    assert rules.find_policy_problems(on_destroy="retain", on_interrupt="cancel", retries=100) == []
+    assert (
+        rules.find_policy_problems(on_destroy="retain", on_interrupt="cancel", retries=100, retry_on=rules.RETRY_ON)
+        == []
+    )

@@ -193,6 +193,13 @@ ROWS: dict[Any, dict[str, list[tuple[Any, str | list[str]]]]] = {
             (101, "retries: is 101; allowed are whole numbers from 0 to 100"),
             (HUGE, "retries: is a number of 1329 bits; allowed is a whole number that is not so large"),
         ],
+        "retry_on": [
+            ("Failed", "retry_on: is 'Failed', a str; allowed is a list of texts, as in ['Failed']"),
+            ([5], "retry_on[0]: is 5, an int; allowed is text, as in '5'"),
+            (["Failed", "oom"], "retry_on[1]: is 'oom'; allowed are NotResponding, Failed, TimedOut"),
+            ([], "retry_on: is empty; name some of NotResponding, Failed, TimedOut, or set retries to 0"),
+            (None, "retry_on: is None; allowed is a list of texts"),
+        ],
         "wait": [
             ("yes", "wait: is 'yes', a str; allowed is True or False"),
             (0, "wait: is 0, an int; allowed is True or False"),
@@ -952,6 +959,9 @@ ROWS: dict[Any, dict[str, list[tuple[Any, str | list[str]]]]] = {
         ],
         "retries": [
             ("2", "retries: is '2', a str; allowed is a whole number"),
+        ],
+        "retry_on": [
+            ("Failed", "retry_on: is 'Failed', a str; allowed is a list of texts, as in ['Failed']"),
         ],
         "wait": [
             ("yes", "wait: is 'yes', a str; allowed is True or False"),

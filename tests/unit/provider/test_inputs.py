@@ -86,6 +86,7 @@ def test_all_problems_are_told_at_once(given: dict[str, Any]) -> None:
         "distribution": {"workers": 0.0},
         "requireMetrics": ["accuracy"],
         "retries": -1.0,
+        "retryOn": ["oom"],
         "wait": "no",
         "onInterrupt": "explode",
         "tags": "none",
@@ -105,6 +106,7 @@ def test_all_problems_are_told_at_once(given: dict[str, Any]) -> None:
         "parameters['2lr']",
         "require_metrics[0]",
         "retries",
+        "retry_on[0]",
         "sauce",
         "source",
         "tags",
@@ -562,8 +564,14 @@ def test_what_does_not_count_may_be_unknown(given: dict[str, Any]) -> None:
         ({}, Policy()),
         ({"wait": True, "retries": 0.0, "onInterrupt": "detach", "requireMetrics": []}, Policy()),
         (
-            {"wait": False, "retries": 2.0, "onInterrupt": "cancel", "requireMetrics": ["a > 1"]},
-            Policy(wait=False, retries=2, on_interrupt="cancel", require_metrics=("a > 1",)),
+            {
+                "wait": False,
+                "retries": 2.0,
+                "retryOn": ["Failed"],
+                "onInterrupt": "cancel",
+                "requireMetrics": ["a > 1"],
+            },
+            Policy(wait=False, retries=2, retry_on=("Failed",), on_interrupt="cancel", require_metrics=("a > 1",)),
         ),
     ],
 )

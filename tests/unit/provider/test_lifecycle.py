@@ -358,6 +358,21 @@ def test_retries_end(scene: Scene, script: Script, status: str, monkeypatch: pyt
     assert scene.snapshots == (2 if status == "NotResponding" else 1)
 
 
+@pytest.mark.parametrize(
+    ("asked", "attempts"), [(("Failed",), 2), (("NotResponding", "Failed"), 2), (("TimedOut",), 1)]
+)
+def test_what_else_is_retried_is_asked_for(
+    scene: Scene, asked: tuple[str, ...], attempts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command that fails by chance, say; all others are told at once."""
+    monkeypatch.setattr(lifecycle, "RETRY_SECONDS", 0.0)
+
+    with pytest.raises(RunFailed, match="exit code 1"):
+        scene.ensure(scene.backend(Script(exit_codes=(1, 1))), retries=1, retry_on=asked)
+
+    assert scene.snapshots == attempts
+
+
 def test_ctrl_c_ends_the_pause_before_a_retry(scene: Scene) -> None:
     """Nothing is submitted any more, and the failure is told."""
     interruption = Interruption()

@@ -422,6 +422,10 @@ ROWS: dict[str, tuple[str, tuple[str | int, ...], dict[str, list[tuple[Any, str 
             (101, "p:train.retries: is 101; allowed are whole numbers from 0 to 100"),
             (HUGE, "p:train.retries: is a number of 1329 bits; allowed is a whole number that is not so large"),
         ],
+        "retry_on": [
+            ("yes", "p:train.retry_on: is 'yes'; allowed is a list"),
+            (["oom"], "p:train.retry_on[0]: is 'oom'; allowed are NotResponding, Failed, TimedOut"),
+        ],
         "wait": [
             ("yes", "p:train.wait: is 'yes'; allowed is true or false"),
         ],

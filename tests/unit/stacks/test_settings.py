@@ -223,6 +223,7 @@ def test_what_is_said_of_a_job_becomes_its_arguments(engine: Engine, settings: t
         "distribution": {"workers": 2},
         "require_metrics": ["accuracy >= 0.9"],
         "retries": 3,
+        "retry_on": ["Failed"],
         "wait": False,
         "on_interrupt": "cancel",
     }
@@ -232,7 +233,7 @@ def test_what_is_said_of_a_job_becomes_its_arguments(engine: Engine, settings: t
     assert train.parameters == {"name": "a", "epochs": 3, "lr": 0.5, "shuffle": True}
     assert [type(value) for value in train.parameters.values()] == [str, int, float, bool]
     assert train.distribution == Distribution(workers=2)
-    assert (train.require_metrics, train.retries) == (["accuracy >= 0.9"], 3)
+    assert (train.require_metrics, train.retries, train.retry_on) == (["accuracy >= 0.9"], 3, ["Failed"])
     assert (train.wait, train.on_interrupt) == (False, "cancel")
 
 
