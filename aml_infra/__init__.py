@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aml_infra.attached_clusters import InstanceType
+    from aml_infra.components.aks_cluster import AksCluster
+    from aml_infra.components.aks_cluster_args import AksClusterArgs
     from aml_infra.components.compute_target import ComputeTarget
     from aml_infra.components.container_registry import ContainerRegistry
     from aml_infra.components.gpu_cluster import GpuCluster, GpuClusterArgs
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from aml_infra.training_run import DataInput, DataOutput, Distribution, TrainingRun, TrainingRunArgs
 
 __all__ = [
+    "AksCluster",
+    "AksClusterArgs",
     "AmlInfraError",
     "Args",
     "ComputeTarget",
@@ -68,6 +72,8 @@ __all__ = [
 ]
 
 _MODULES = {
+    "AksCluster": "aml_infra.components.aks_cluster",
+    "AksClusterArgs": "aml_infra.components.aks_cluster_args",
     "AmlInfraError": "aml_infra.errors",
     "Args": "aml_infra.components.validation",
     "ComputeTarget": "aml_infra.components.compute_target",

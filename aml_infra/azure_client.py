@@ -22,7 +22,7 @@ from aml_infra.errors import AccessDenied, BackendUnavailable, InvalidInput, Pro
 
 if TYPE_CHECKING:
     from azure.core import PipelineClient
-    from azure.core.credentials import TokenCredential
+    from azure.core.credentials import AccessToken, TokenCredential
     from azure.core.exceptions import HttpResponseError
     from azure.core.pipeline import PipelineResponse
     from azure.core.pipeline.transport import HttpTransport
@@ -99,10 +99,10 @@ class AzureClient:
         """
         return self._get(f"{ENDPOINT}{path}", {"api-version": api_version})
 
-    def list(self, path: str, api_version: str) -> list[dict[str, Any]]:
+    def list(self, path: str, api_version: str, query: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
         """All pages of what Resource Manager lists at ``path``; the same errors."""
         items: list[dict[str, Any]] = []
-        page = self.get(path, api_version)
+        page = self._get(f"{ENDPOINT}{path}", {"api-version": api_version, **(query or {})})
         while page is not None:
             items += page.get("value") or []
             page = self._get(page["nextLink"], {}) if page.get("nextLink") else None
@@ -114,6 +114,22 @@ class AzureClient:
         It is sent again where no answer came, so that what is sent must be the same the second time.
         """
         return self._send(self._manager, "PUT", f"{ENDPOINT}{path}", {"api-version": api_version}, body) or {}
+
+    def post(self, path: str, api_version: str) -> dict[str, Any] | None:
+        """What an action of Resource Manager at ``path`` answers, or None if it is of no such thing; the same errors.
+
+        It is sent again where no answer came, so that it must be one that only tells.
+        """
+        return self._send(self._manager, "POST", f"{ENDPOINT}{path}", {"api-version": api_version}, None)
+
+    def get_token(self, scope: str) -> AccessToken:
+        """A token for another service, asked for now.
+
+        Raises:
+            BackendUnavailable: Entra ID gives none.
+        """
+        with errors():
+            return self._credential.get_token(scope)
 
     def ask_learning(
         self, method: str, url: str, *, query: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None

@@ -73,6 +73,14 @@ _FORMS = {
         "letters, digits and hyphens, starting with a letter and not ending with a hyphen",
         "gpu-cluster",
     ),
+    # 63 are allowed; of its name are made its DNS prefix, of 54, and the name of the group of its nodes.
+    "kubernetes": _Form(
+        1,
+        54,
+        r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?",
+        "letters, digits and hyphens, starting and ending with a letter or digit",
+        "pets-cluster",
+    ),
     "connection": _Form(3, 33, _ASSET, _ASSET_WORDS, "registry"),
     "environment": _Form(1, 255, _ASSET, _ASSET_WORDS, "fastai"),
     "outbound_rule": _Form(1, 255, _ASSET, _ASSET_WORDS, "pypi"),

@@ -54,6 +54,7 @@ from aml_infra.spec import Demand, RunSpec
 OPTIONS = (
     "kubeconfig",
     "context",
+    "aks_id",
     "namespace",
     "claim",
     "repository",

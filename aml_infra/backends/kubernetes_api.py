@@ -20,6 +20,7 @@ import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from aml_infra.backends import kubernetes_aks
 from aml_infra.errors import AccessDenied, BackendUnavailable, InvalidInput, Problem, RequestRefused
 
 if TYPE_CHECKING:
@@ -112,6 +113,16 @@ class KubernetesApi:
         """What the server has at ``path``, with the version of the list; None where there is no such kind."""
         given = {"labelSelector": selector, "fieldSelector": field_selector}
         return self._ask("GET", path, {key: value for key, value in given.items() if value})
+
+    def may(self, verb: str, resource: str) -> bool:
+        """Whether this account may do something in the whole cluster; the same errors."""
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": {"verb": verb, "resource": resource}},
+        }
+        found = self._ask("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body=body) or {}
+        return bool((found.get("status") or {}).get("allowed"))
 
     def create(self, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """The object as it was made.
@@ -316,11 +327,16 @@ def open_api(options: Mapping[str, str]) -> KubernetesApi:
     """The namespace that a backend's options name, with the login that kubectl would use.
 
     Args:
-        options: ``kubeconfig``, a path; ``context`` in it; ``namespace``.
+        options: ``kubeconfig``, a path; ``context`` in it; or ``aks_id``, of a cluster that is asked with the login of
+            Azure; and ``namespace``.
 
     Raises:
         InvalidInput: the kubeconfig cannot be read, or has no such context.
+        AccessDenied, BackendUnavailable, RequestRefused: of ``aks_id``, what Azure says.
     """
+    if options.get("aks_id"):
+        built, place = kubernetes_aks.build_configuration(options["aks_id"])
+        return KubernetesApi(built, options.get("namespace") or "default", place)
     from kubernetes import config
     from kubernetes.client import Configuration
     from kubernetes.config.config_exception import ConfigException

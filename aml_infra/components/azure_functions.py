@@ -7,9 +7,11 @@ from typing import Any, cast
 
 import pulumi
 
+from aml_infra.aks_kubeconfig import Access
 from aml_infra.components import functions
 from aml_infra.errors import BackendUnavailable
 
+GET_KUBERNETES_ACCESS = "aml-infra:index:getKubernetesAccess"
 GET_QUOTA = "aml-infra:index:getQuota"
 GET_REGISTRY_TOKEN = "aml-infra:index:getRegistryToken"  # noqa: S105 (the name of a function)
 
@@ -45,7 +47,7 @@ async def ask_registry_token(server: str) -> RegistryToken:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Demand:
-    """What a cluster may take of a subscription's quota for Azure ML.
+    """What a cluster may take of a subscription's quota.
 
     Attributes:
         subscription_id: the subscription.
@@ -53,6 +55,7 @@ class Demand:
         vm_size: size of its nodes.
         nodes: the most that it may have.
         low_priority: whether they are low-priority nodes, which have a quota of their own.
+        service: whose quota it is: that of Azure ML (``learning``), or that of virtual machines (``compute``).
     """
 
     subscription_id: pulumi.Input[str]
@@ -60,6 +63,7 @@ class Demand:
     vm_size: pulumi.Input[str]
     nodes: pulumi.Input[int]
     low_priority: pulumi.Input[bool]
+    service: str = "learning"
 
 
 def build_quota_hook(name: str, demand: Demand) -> pulumi.ResourceHook:
@@ -80,6 +84,7 @@ def build_quota_hook(name: str, demand: Demand) -> pulumi.ResourceHook:
             vmSize=demand.vm_size,
             nodes=demand.nodes,
             lowPriority=demand.low_priority,
+            service=demand.service,
         ).future()
         if known is None:
             return
@@ -91,6 +96,29 @@ def build_quota_hook(name: str, demand: Demand) -> pulumi.ResourceHook:
             pulumi.log.warn(f"{name}.vm_size: {found['note']}")
 
     return pulumi.ResourceHook(f"quota of {name}", check, opts=pulumi.ResourceHookOptions(on_dry_run=True))
+
+
+def get_kubernetes_access(
+    name: str, cluster_id: pulumi.Output[str], *, wait_seconds: float, parent: pulumi.Resource
+) -> pulumi.Output[Access]:
+    """Where the AKS cluster with this id is; at update, once whoever runs it may make namespaces there.
+
+    Args:
+        name: of the component, for what is told.
+        cluster_id: resource id; nothing is asked while it is not known.
+        wait_seconds: how long a role may take to count. A preview waits for nothing.
+        parent: of the question.
+    """
+    seconds = 0 if pulumi.runtime.is_dry_run() else wait_seconds
+    args = {"clusterId": cluster_id, "waitSeconds": seconds}
+    found = pulumi.runtime.invoke_output(GET_KUBERNETES_ACCESS, args, pulumi.InvokeOutputOptions(parent=parent))
+
+    def read(known: dict[str, Any]) -> Access:
+        if known["note"]:
+            pulumi.log.warn(f"{name}: {known['note']}", parent)
+        return Access(server=known["server"], authority=known["certificateAuthority"])
+
+    return found.apply(read)
 
 
 async def _ask(token: str, args: dict[str, Any]) -> dict[str, Any]:

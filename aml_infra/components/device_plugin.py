@@ -48,7 +48,7 @@ def make_device_plugin(place: Place, args: KubernetesClusterArgs) -> None:
 def _build_pod(args: KubernetesClusterArgs) -> PodSpecArgs:
     from pulumi_kubernetes.core import v1
 
-    tolerations = dict.fromkeys([TAINT, *args.tolerations])
+    tolerations = dict.fromkeys([TAINT, *args.all_tolerations])
     container = v1.ContainerArgs(
         name=NAME,
         image=IMAGE,
@@ -62,7 +62,7 @@ def _build_pod(args: KubernetesClusterArgs) -> PodSpecArgs:
     return v1.PodSpecArgs(
         automount_service_account_token=False,
         containers=[container],
-        node_selector=dict(args.node_selector) or None,
+        node_selector=dict(args.all_node_labels) or None,
         priority_class_name="system-node-critical",
         tolerations=[
             v1.TolerationArgs(

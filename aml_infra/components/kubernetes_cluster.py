@@ -11,6 +11,7 @@ import pulumi
 
 from aml_infra import arguments, naming
 from aml_infra.components import azure_place, device_plugin, kubeconfig, kubernetes_objects
+from aml_infra.components.aks_cluster_args import AksClusterArgs
 from aml_infra.components.external_registry import ExternalRegistry
 from aml_infra.components.kubeconfig import Access
 from aml_infra.components.kubernetes_cluster_args import KubernetesClusterArgs
@@ -54,11 +55,16 @@ class KubernetesCluster(pulumi.ComponentResource):
         self._args = args = args or KubernetesClusterArgs()
         arguments.raise_for(problem.under(name) for problem in args.find_problems(Machine()))
         super().__init__("aml-infra:index:KubernetesCluster", name, None, opts)
-        self._access = kubeconfig.find_access(args.kubeconfig, args.context)
+        if isinstance(args.cluster, AksClusterArgs):
+            fix = "make an AksCluster of it, and pass that"
+            arguments.raise_for([Problem(f"{name}.cluster", f"is an AksClusterArgs; {fix}")])
+            raise TypeError("args stand for a cluster")
+        self._cluster = args.cluster
+        self._access = Access() if args.cluster else kubeconfig.find_access(args.kubeconfig, args.context)
         slug = naming.slugify(name)
         place = Place(
             parent=self,
-            provider=self._make_provider(name, self._access),
+            provider=self._make_provider(name),
             name=name,
             slug=slug,
             namespace=args.namespace or slug,
@@ -75,7 +81,7 @@ class KubernetesCluster(pulumi.ComponentResource):
         kubernetes_objects.make_network_policy(place, args)
         self._pull_secret = self._make_pull_secret(place)
         self._claim, self.outputs_claim = self._make_claim(place)
-        if args.device_plugin:
+        if args.has_device_plugin:
             self._make_device_plugin()
         self.register_outputs({"namespace": self.namespace, "outputsClaim": self.outputs_claim})
 
@@ -88,6 +94,7 @@ class KubernetesCluster(pulumi.ComponentResource):
             # What was found where kubectl looks is found there again, by whatever machine.
             "kubeconfig": self._access.path if args.kubeconfig is not None else None,
             "context": self._access.context,
+            "aks_id": None if self._cluster is None else self._cluster.id,
             "namespace": self._place.namespace,
             "claim": self._claim,
             "service_account": self._place.slug,
@@ -96,11 +103,11 @@ class KubernetesCluster(pulumi.ComponentResource):
             if args.registry is None
             else pulumi.Output.concat(args.registry.server, f"/{self._place.slug}-source"),
             "queue": args.queue,
-            "node_selector": json.dumps(dict(args.node_selector), sort_keys=True) if args.node_selector else None,
-            "tolerations": json.dumps([each.describe() for each in args.tolerations], sort_keys=True)
-            if args.tolerations
+            "node_selector": json.dumps(dict(args.all_node_labels), sort_keys=True) if args.all_node_labels else None,
+            "tolerations": json.dumps([each.describe() for each in args.all_tolerations], sort_keys=True)
+            if args.all_tolerations
             else None,
-            "autoscaling": "true" if args.autoscaling else None,
+            "autoscaling": "true" if args.has_autoscaling else None,
             "priority_class": args.priority_class,
             "shared_memory_gb": f"{args.shared_memory_gb:.10g}",
             "pending_minutes": f"{args.pending_minutes:.10g}",
@@ -125,15 +132,16 @@ class KubernetesCluster(pulumi.ComponentResource):
         """The image's own reference."""
         return image.ref
 
-    def _make_provider(self, name: str, access: Access) -> Provider:
+    def _make_provider(self, name: str) -> Provider:
         from pulumi_kubernetes import Provider
 
+        cluster, access = self._cluster, self._access
         return Provider(
             f"{name}-provider",
-            kubeconfig=access.path,
-            context=access.context,
+            kubeconfig=access.path if cluster is None else cluster.kubeconfig,
+            context=access.context if cluster is None else cluster.cluster_name,
             # Else Pulumi takes another path, or a renewed certificate, for another cluster, and makes everything anew.
-            cluster_identifier=access.context or POD,
+            cluster_identifier=access.context or POD if cluster is None else cluster.resource_id,
             opts=pulumi.ResourceOptions(parent=self),
         )
 

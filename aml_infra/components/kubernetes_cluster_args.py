@@ -8,8 +8,10 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from aml_infra import arguments, rules
-from aml_infra.components import image_access, kubeconfig, kubernetes_names, validation
+from aml_infra import arguments, rules, vm_sizes
+from aml_infra.components import aks_cluster_args, image_access, kubeconfig, kubernetes_names, validation
+from aml_infra.components.aks_cluster import AksCluster
+from aml_infra.components.aks_cluster_args import AksClusterArgs
 from aml_infra.components.compute_target import ComputeArgs
 from aml_infra.components.container_registry import ContainerRegistry
 from aml_infra.components.validation import Machine
@@ -28,6 +30,9 @@ MIN_GB = 0.001
 
 OF_THE_NAMESPACE = ("gpu_quota", "cpu_quota", "memory_quota_gb")
 """What is said of all that is in a namespace, by whoever it belongs to."""
+
+SHARED_CLASS = "azurefile-csi"
+"""The class of AKS for volumes that several nodes write to."""
 
 OF_THE_CLAIM = ("storage_class", "storage_gb", "shared_storage")
 """What is said of a claim that is made."""
@@ -106,6 +111,8 @@ class KubernetesClusterArgs(ComputeArgs):
         kubeconfig: path of the kubeconfig; a relative path is taken from the program's working folder. By default
             what kubectl takes, ``$KUBECONFIG`` or ``~/.kube/config``; without either, in a pod, the pod's cluster.
         context: name of a context in it; by default the current one. Another one is another cluster.
+        cluster: an AKS cluster, in place of a kubeconfig; whoever is logged in to Azure is logged in there. The args of
+            one may stand for it while the program is only validated.
         namespace: where runs are; by default it is called like the component.
         create_namespace: False: it exists already, and stays as it is; quotas and defaults are its owner's then.
         registry: where images with the source are pushed to, and pulled from with its login. By default the source goes
@@ -116,20 +123,22 @@ class KubernetesClusterArgs(ComputeArgs):
         default_cpus: processors that are set aside for a run that asks for none. It may use more.
         default_memory_gb: memory in GB, likewise.
         outputs_claim: name of a PersistentVolumeClaim in the namespace, for what runs write. By default one is made.
-        storage_class: of the claim that is made; by default the cluster's own.
+        storage_class: of the claim that is made; by default the cluster's own, or, where it is an AKS cluster and the
+            storage is shared, ``azurefile-csi``.
         storage_gb: its size in GB. It can grow, where the class can.
         shared_storage: False: ReadWriteOnce, for clusters whose runs are on one node at a time, or that have no class
             for ReadWriteMany.
         queue: Kueue's LocalQueue that runs wait in; by default there is none.
-        node_selector: labels of the nodes that runs are on.
-        tolerations: taints of nodes that runs tolerate.
+        node_selector: labels of the nodes that runs are on, besides, where it is an AKS cluster, those of its pool.
+        tolerations: taints of nodes that runs tolerate, likewise.
         autoscaling: True: nodes are made when they are needed, so that those of today are no limit to what a job may
-            ask for.
+            ask for. By default where it is an AKS cluster.
         priority_class: of the pods of runs; by default the cluster's own.
         shared_memory_gb: size of ``/dev/shm`` in each pod, in GB, which counts as memory of the run.
         egress_cidrs: addresses that runs may reach besides DNS and one another, as in ``["10.0.0.0/8"]``; by default
             all. The network of the cluster must know network policies.
-        device_plugin: True: NVIDIA's device plugin is put on the nodes, where the cluster does not bring it.
+        device_plugin: True: NVIDIA's device plugin is put on the nodes, where the cluster does not bring it. By
+            default where it is an AKS cluster.
         pending_minutes: a run whose pods cannot start for so long, as there is no node or no image, has failed.
         runtime: of Kubeflow Trainer, as in ``torch-distributed``: runs are TrainJobs, with what that gives to its
             pods. Its operator must be in the cluster. By default runs are Jobs, which need none.
@@ -137,6 +146,7 @@ class KubernetesClusterArgs(ComputeArgs):
 
     kubeconfig: str | os.PathLike[str] | None = None
     context: str | None = None
+    cluster: AksCluster | AksClusterArgs | None = None
     namespace: str | None = None
     create_namespace: bool = True
     registry: ContainerRegistry | None = None
@@ -152,24 +162,60 @@ class KubernetesClusterArgs(ComputeArgs):
     queue: str | None = None
     node_selector: Mapping[str, str] = dataclasses.field(default_factory=dict)
     tolerations: Sequence[Toleration] = ()
-    autoscaling: bool = False
+    autoscaling: bool | None = None
     priority_class: str | None = None
     shared_memory_gb: float = 2
     egress_cidrs: Sequence[str] | None = None
-    device_plugin: bool = False
+    device_plugin: bool | None = None
     pending_minutes: float = 30
     runtime: str | None = None
+
+    @property
+    def aks(self) -> AksClusterArgs | None:
+        """How the AKS cluster is made; None where it is another one."""
+        return self.cluster.args if isinstance(self.cluster, AksCluster) else self.cluster
+
+    @property
+    def has_autoscaling(self) -> bool:
+        """Whether nodes are made when they are needed."""
+        return self.cluster is not None if self.autoscaling is None else self.autoscaling
+
+    @property
+    def has_device_plugin(self) -> bool:
+        """Whether the device plugin is put on the nodes."""
+        return self.cluster is not None if self.device_plugin is None else self.device_plugin
+
+    @property
+    def chosen_storage_class(self) -> str | None:
+        """The class of the claim, given or not."""
+        return SHARED_CLASS if self.storage_class is None and self.aks and self.shared_storage else self.storage_class
+
+    @property
+    def all_node_labels(self) -> Mapping[str, str]:
+        """Labels of the nodes that runs are on."""
+        return {**(self.aks.node_selector if self.aks else {}), **self.node_selector}
+
+    @property
+    def all_tolerations(self) -> Sequence[Toleration]:
+        """Taints that runs tolerate."""
+        taints = [aks_cluster_args.read_taint(each) for each in self.aks.all_taints] if self.aks else []
+        own = [Toleration(key=key, value=value, effect=effect) for key, value, effect in taints]
+        return [*own, *self.tolerations]
 
     def find_problems(self, machine: Machine) -> list[Problem]:  # noqa: ARG002 (of ``Args``)
         """Everything that is wrong with the arguments; the cluster itself is asked by the backend."""
         return arguments.find_problems(
             self,
             KubernetesClusterArgs._find_rule_problems,
-            related={"kubeconfig": ("context",), "create_namespace": ("namespace", *OF_THE_NAMESPACE)},
+            related={
+                "kubeconfig": ("context",),
+                "cluster": ("kubeconfig", "context"),
+                "create_namespace": ("namespace", *OF_THE_NAMESPACE),
+            },
         )
 
     def _find_rule_problems(self) -> list[Problem]:
-        problems = validation.collect(lambda: kubeconfig.find_access(self.kubeconfig, self.context))
+        problems = _find_cluster_problems(self)
         problems += _find_namespace_problems(self)
         problems += _find_name_problems(self)
         problems += _find_amount_problems(self)
@@ -186,9 +232,12 @@ class KubernetesClusterArgs(ComputeArgs):
     def find_demand_problems(self, demand: Demand, machine: Machine) -> list[Problem]:  # noqa: ARG002 (of the contract)
         """What Kubernetes does not do of what a job asks for, and what is above a quota."""
         resources, workers = demand.resources, demand.workers
+        problems = rules.find_service_problems(demand, "Kubernetes")
+        if self.aks is not None:
+            problems += vm_sizes.find_demand_problems(self.aks.vm_size, demand)
         out_of_range = {problem.path for problem in rules.find_resource_problems(resources, None)}
         each = f" for each of {workers} workers" if workers > 1 else ""
-        return rules.find_service_problems(demand, "Kubernetes") + [
+        return problems + [
             Problem(path, f"is {asked:g}{each}; {name} is {quota:g}; ask for at most that together, or raise it")
             for path, asked, name, quota in (
                 ("gpus", resources.gpus, "gpu_quota", self.gpu_quota),
@@ -201,6 +250,13 @@ class KubernetesClusterArgs(ComputeArgs):
     def find_image_problems(self, image: JobImage) -> list[Problem]:
         """Why no node can pull a job's image."""
         return image_access.find_registry_problems(image)
+
+
+def _find_cluster_problems(args: KubernetesClusterArgs) -> list[Problem]:
+    if args.cluster is None:
+        return validation.collect(lambda: kubeconfig.find_access(args.kubeconfig, args.context))
+    text = "is given, and cluster says which one it is; leave one of them out"
+    return [Problem(name, text) for name in ("kubeconfig", "context") if getattr(args, name) is not None]
 
 
 def _is_given(args: KubernetesClusterArgs, name: str) -> bool:

@@ -181,7 +181,7 @@ def make_claim(place: Place, args: KubernetesClusterArgs) -> pulumi.Resource:
         spec=v1.PersistentVolumeClaimSpecArgs(
             access_modes=["ReadWriteMany" if args.shared_storage else "ReadWriteOnce"],
             resources=v1.VolumeResourceRequirementsArgs(requests=storage),
-            storage_class_name=args.storage_class,
+            storage_class_name=args.chosen_storage_class,
         ),
         opts=pulumi.ResourceOptions.merge(
             place.options,

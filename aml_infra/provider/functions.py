@@ -48,11 +48,19 @@ def get_quota(args: Mapping[str, Any]) -> dict[str, Any]:
     return quota.describe(azure_client.open_client(), quota.read_demand(args))
 
 
+def get_kubernetes_access(args: Mapping[str, Any]) -> dict[str, Any]:
+    """``aml-infra:index:getKubernetesAccess``: where an AKS cluster is; see ``kubernetes_access``."""
+    from aml_infra.provider import kubernetes_access
+
+    return kubernetes_access.describe(args["clusterId"], float(args.get("waitSeconds") or 0))
+
+
 FUNCTIONS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "aml-infra:index:getImage": get_image,
     "aml-infra:index:getDockerDaemon": get_docker_daemon,
     "aml-infra:index:getRegistryToken": get_registry_token,
     "aml-infra:index:getQuota": get_quota,
+    "aml-infra:index:getKubernetesAccess": get_kubernetes_access,
 }
 
 

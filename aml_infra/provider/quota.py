@@ -1,4 +1,6 @@
-"""Whether a subscription's quota for Azure ML is enough for a cluster, before Azure lets its jobs wait for ever.
+"""Whether a subscription's quota is enough for a cluster, before Azure lets its jobs wait for ever.
+
+It is that for Azure ML, or, for nodes of AKS, that for virtual machines (``compute_quota``).
 
 Azure checks the quota when it allocates nodes, and not when the cluster is created. See
 https://learn.microsoft.com/azure/machine-learning/how-to-manage-quotas.
@@ -18,6 +20,7 @@ from typing import Any
 
 from aml_infra.azure_client import AzureClient
 from aml_infra.errors import AccessDenied, RequestRefused
+from aml_infra.provider import compute_quota
 
 API = "2025-12-01"
 COMPUTE_TYPE = "AmlCompute"
@@ -25,7 +28,27 @@ UNLIMITED = -1
 """The limit of a family that has none of its own, and shares the total."""
 
 MAX_NAMES = 5
-RAISE_HINT = "raise it at https://ml.azure.com/quota, or choose a smaller vm_size or max_nodes"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Service:
+    """Whose quota it is.
+
+    Attributes:
+        name: in words.
+        address: where it is raised.
+        listing: how its sizes are listed.
+    """
+
+    name: str
+    address: str
+    listing: str
+
+
+SERVICES = {
+    "learning": Service(name="Azure ML", address="https://ml.azure.com/quota", listing="az ml compute list-sizes"),
+    "compute": Service(name="Azure", address="https://aka.ms/quotas", listing="az vm list-skus"),
+}
 
 _FAMILY = re.compile(r".*?family")
 _TOTAL = re.compile(r"[^/]+/(dedicated|lowpriority)cores/usages")
@@ -42,6 +65,7 @@ class Demand:
         nodes: the most that it may have.
         low_priority: whether they are low-priority nodes, which have a quota of their own.
         exists: whether the cluster is there already: then it may be what uses the quota, and only limits count.
+        service: whose quota it takes.
     """
 
     subscription: str
@@ -50,6 +74,7 @@ class Demand:
     nodes: int
     low_priority: bool
     exists: bool = False
+    service: Service = SERVICES["learning"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -74,6 +99,7 @@ def read_demand(args: Mapping[str, Any]) -> Demand:
         nodes=int(args["nodes"]),
         low_priority=args["lowPriority"],
         exists=args.get("exists", False),
+        service=SERVICES[args.get("service") or "learning"],
     )
 
 
@@ -87,17 +113,25 @@ def describe(client: AzureClient, demand: Demand) -> dict[str, Any]:
         BackendUnavailable: Azure does not answer.
         RequestRefused: Azure refuses, or has no such location.
     """
-    root = (
-        f"/subscriptions/{demand.subscription}/providers/Microsoft.MachineLearningServices/locations/{demand.location}"
-    )
     try:
-        sizes = client.list(f"{root}/vmSizes", API)
-        usages = client.list(f"{root}/usages", API)
+        sizes, usages = _list(client, demand)
     except AccessDenied as error:
         return _build_result(note=f"whether the quota is enough is not known: {error}")
     if not sizes:
-        raise RequestRefused(f"Azure ML has no VM sizes in location {demand.location!r}; check its name")
+        raise RequestRefused(f"{demand.service.name} has no VM sizes in location {demand.location!r}; check its name")
     return explain(demand, sizes, usages)
+
+
+def _list(client: AzureClient, demand: Demand) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The sizes and usages of the service."""
+    providers = f"/subscriptions/{demand.subscription}/providers"
+    if demand.service is SERVICES["learning"]:
+        root = f"{providers}/Microsoft.MachineLearningServices/locations/{demand.location}"
+        return client.list(f"{root}/vmSizes", API), client.list(f"{root}/usages", API)
+    here = {"$filter": f"location eq '{demand.location}'"}
+    skus = client.list(f"{providers}/Microsoft.Compute/skus", compute_quota.SKUS_API, here)
+    used = client.list(f"{providers}/Microsoft.Compute/locations/{demand.location}/usages", compute_quota.USAGES_API)
+    return compute_quota.read_sizes(skus), compute_quota.read_usages(used)
 
 
 def explain(demand: Demand, sizes: Iterable[Mapping[str, Any]], usages: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -126,7 +160,7 @@ def explain(demand: Demand, sizes: Iterable[Mapping[str, Any]], usages: Iterable
         note=""
         if of_family or (demand.low_priority and total)
         else f"Azure lists no quota of {family} in {demand.location}; if it says that {size['name']} is not a "
-        "supported VM size, ask for quota at https://ml.azure.com/quota",
+        f"supported VM size, ask for quota at {demand.service.address}",
     )
 
 
@@ -174,7 +208,7 @@ def _explain_short(demand: Demand, cores: int, short: Iterable[Quota]) -> str:
         + (f"its limit is {quota.limit}" if demand.exists else _explain_free(quota))
         for quota in short
     ]
-    return f"{'; '.join(parts)}; {RAISE_HINT}"
+    return f"{'; '.join(parts)}; raise it at {demand.service.address}, or choose a smaller vm_size or max_nodes"
 
 
 def _explain_free(quota: Quota) -> str:
@@ -184,8 +218,10 @@ def _explain_free(quota: Quota) -> str:
 def _explain_unknown(demand: Demand, names: list[str]) -> str:
     by_lower = {name.lower(): name for name in names}
     near = [by_lower[name] for name in difflib.get_close_matches(demand.vm_size.lower(), by_lower, n=MAX_NAMES)]
-    choose = f"there are {', '.join(near)}" if near else "`az ml compute list-sizes` lists those that there are"
-    return f"is {demand.vm_size!r}, which Azure ML does not have for clusters in {demand.location}; {choose}"
+    choose = f"there are {', '.join(near)}" if near else f"`{demand.service.listing}` lists those that there are"
+    return (
+        f"is {demand.vm_size!r}, which {demand.service.name} does not have for clusters in {demand.location}; {choose}"
+    )
 
 
 def _build_result(

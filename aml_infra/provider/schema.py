@@ -147,6 +147,7 @@ _FUNCTIONS: dict[str, dict[str, Any]] = {
                 "nodes": _INTEGER,
                 "lowPriority": _TRUTH,
                 "exists": {**_TRUTH, "description": "Whether the cluster is there; then only limits count."},
+                "service": {**_TEXT, "description": "Whose quota: `learning` or `compute`; by default `learning`."},
             },
             "required": ["subscriptionId", "location", "vmSize", "nodes", "lowPriority"],
         },
@@ -160,6 +161,24 @@ _FUNCTIONS: dict[str, dict[str, Any]] = {
                 "note": {**_TEXT, "description": "What could not be seen; else empty."},
             },
             "required": ["family", "neededCores", "usedCores", "limitCores", "problem", "note"],
+        },
+    },
+    "aml-infra:index:getKubernetesAccess": {
+        "description": "Where an AKS cluster is.",
+        "inputs": {
+            "properties": {
+                "clusterId": _TEXT,
+                "waitSeconds": {**_INTEGER, "description": "How long to wait until this account may make namespaces."},
+            },
+            "required": ["clusterId"],
+        },
+        "outputs": {
+            "properties": {
+                "server": _TEXT,
+                "certificateAuthority": _TEXT,
+                "note": {**_TEXT, "description": "What this account may not do after the wait; else empty."},
+            },
+            "required": ["server", "certificateAuthority", "note"],
         },
     },
 }

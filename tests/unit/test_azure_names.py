@@ -22,6 +22,7 @@ LIMITS = {
     "registry": (5, 50, r"[A-Za-z0-9]+"),
     "workspace": (3, 33, r"[A-Za-z0-9][A-Za-z0-9_-]*"),
     "compute": (3, 32, r"[A-Za-z0-9-]+"),
+    "kubernetes": (1, 54, r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"),
     "connection": (3, 33, r"[A-Za-z0-9][A-Za-z0-9_-]*"),
     "environment": (1, 255, r"[A-Za-z0-9][A-Za-z0-9_-]*"),
     "outbound_rule": (1, 255, r"[A-Za-z0-9_-]+"),

@@ -9,6 +9,8 @@ import aml_infra
 def test_the_public_names_are_pinned() -> None:
     """Whoever adds or removes a public name does it knowingly."""
     assert aml_infra.__all__ == [
+        "AksCluster",
+        "AksClusterArgs",
         "AmlInfraError",
         "Args",
         "ComputeTarget",

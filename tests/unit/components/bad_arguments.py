@@ -525,6 +525,91 @@ ROWS: dict[Any, dict[str, list[tuple[Any, str | list[str]]]]] = {
             ({"a": None}, "tags['a']: is None; allowed is text"),
         ],
     },
+    aml_infra.AksClusterArgs: {
+        "workspace": [
+            (None, "workspace: is None; allowed is a Workspace or a WorkspaceArgs"),
+            ("pets", "workspace: is 'pets', a str; allowed is a Workspace or a WorkspaceArgs"),
+        ],
+        "vm_size": [
+            (5, "vm_size: is 5, an int; allowed is text, as in '5'"),
+            ("NC6", "vm_size: is 'NC6', no name of a size; write it with STANDARD_, as in 'STANDARD_NC6'"),
+        ],
+        "min_nodes": [
+            ("1", "min_nodes: is '1', a str; allowed is a whole number"),
+            (-1, "min_nodes: is -1; allowed are whole numbers from 0 on"),
+            (2, "min_nodes: is 2; allowed are at most the 1 of max_nodes"),
+        ],
+        "max_nodes": [
+            ("1", "max_nodes: is '1', a str; allowed is a whole number"),
+            (0, "max_nodes: is 0; allowed are whole numbers from 1 to 1000"),
+            (1001, "max_nodes: is 1001; allowed are whole numbers from 1 to 1000"),
+        ],
+        "low_priority": [
+            ("yes", "low_priority: is 'yes', a str; allowed is True or False"),
+        ],
+        "taints": [
+            ("sku=gpu:NoSchedule", "taints: is 'sku=gpu:NoSchedule', a str; allowed is a list of texts, as in ['sku=gpu:NoSchedule']"),
+            (["gpu"], "taints[0]: is 'gpu'; allowed is 'key=value:effect', with NoSchedule, PreferNoSchedule or NoExecute as effect"),
+            ([5], "taints[0]: is 5, an int; allowed is text, as in '5'"),
+        ],
+        "idle_minutes": [
+            ("1", "idle_minutes: is '1', a str; allowed is a whole number"),
+            (0, "idle_minutes: is 0; allowed are whole numbers from 1 on"),
+        ],
+        "system_vm_size": [
+            (5, "system_vm_size: is 5, an int; allowed is text, as in '5'"),
+            ("D4", "system_vm_size: is 'D4', no name of a size; write it with STANDARD_, as in 'STANDARD_D4'"),
+        ],
+        "system_min_nodes": [
+            ("1", "system_min_nodes: is '1', a str; allowed is a whole number"),
+            (0, "system_min_nodes: is 0; allowed are whole numbers from 1 on"),
+            (4, "system_min_nodes: is 4; allowed are at most the 3 of system_max_nodes"),
+        ],
+        "system_max_nodes": [
+            ("1", "system_max_nodes: is '1', a str; allowed is a whole number"),
+            (0, "system_max_nodes: is 0; allowed are whole numbers from 1 to 1000"),
+        ],
+        "kubernetes_version": [
+            (1.34, "kubernetes_version: is 1.34, a float; allowed is text, as in '1.34'"),
+            ("1.34.2", "kubernetes_version: is '1.34.2'; give a minor version, as in '1.34': patches come by themselves"),
+            ("latest", "kubernetes_version: is 'latest'; give a minor version, as in '1.34': patches come by themselves"),
+        ],
+        "tier": [
+            (5, "tier: is 5, an int; allowed is text, as in '5'"),
+            ("free", "tier: is 'free'; allowed are Free, Standard, Premium"),
+        ],
+        "registry": [
+            ("images", "registry: is 'images', a str; allowed is a Registry"),
+        ],
+        "private_cluster": [
+            ("yes", "private_cluster: is 'yes', a str; allowed is True or False"),
+        ],
+        "authorized_ip_ranges": [
+            ("10.0.0.0/8", "authorized_ip_ranges: is '10.0.0.0/8', a str; allowed is a list of texts, as in ['10.0.0.0/8']"),
+            (["x"], ["authorized_ip_ranges[0]: is 'x', no range of addresses ('x' does not appear to be an IPv4 or IPv6 network); give one as in '10.0.0.0/16'", "authorized_ip_ranges: are given, and the API server is private; leave them out, or set private_cluster=False"]),
+            (["192.0.2.0/24"], "authorized_ip_ranges: are given, and the API server is private; leave them out, or set private_cluster=False"),
+        ],
+        "subnet_id": [
+            (5, "subnet_id: is 5, an int; allowed is text, as in '5'"),
+        ],
+        "pod_cidr": [
+            (5, "pod_cidr: is 5, an int; allowed is text, as in '5'"),
+            ("x", "pod_cidr: is 'x', no range of addresses ('x' does not appear to be an IPv4 or IPv6 network); give one as in '10.0.0.0/16'"),
+        ],
+        "service_cidr": [
+            (5, "service_cidr: is 5, an int; allowed is text, as in '5'"),
+            ("10.0.0.0/30", "service_cidr: is '10.0.0.0/30', of too few addresses; give a larger range, as in '10.0.0.0/16'"),
+            ("10.0.0.1/16", "service_cidr: is '10.0.0.1/16', no range of addresses (10.0.0.1/16 has host bits set); give one as in '10.0.0.0/16'"),
+        ],
+        "administrators": [
+            (["me"], "administrators: is ['me'], a list; allowed is a map of Principal"),
+            ({"me": "me"}, "administrators['me']: is 'me', a str; allowed is a Principal"),
+        ],
+        "tags": [
+            ("x", "tags: is 'x', a str; allowed is a map of texts"),
+            ({"a": 5}, "tags['a']: is 5, an int; allowed is text, as in '5'"),
+        ],
+    },
     aml_infra.KubernetesClusterArgs: {
         "kubeconfig": [
             (5, "kubeconfig: is 5, an int; allowed is text or a path, as in '5'"),
@@ -537,6 +622,10 @@ ROWS: dict[Any, dict[str, list[tuple[Any, str | list[str]]]]] = {
             (5, "context: is 5, an int; allowed is text, as in '5'"),
             ("nowhere", "context: is 'nowhere', which '{folder}/kubeconfig' does not have; there are team"),
             ("", "context: is not given, and '{folder}/kubeconfig' has no current one; there are team"),
+        ],
+        "cluster": [
+            ("pets", "cluster: is 'pets', a str; allowed is an AksCluster or an AksClusterArgs"),
+            (aml_infra.AksClusterArgs(workspace=aml_infra.WorkspaceArgs(location="westeurope")), "kubeconfig: is given, and cluster says which one it is; leave one of them out"),
         ],
         "namespace": [
             (5, "namespace: is 5, an int; allowed is text, as in '5'"),
@@ -646,7 +735,6 @@ ROWS: dict[Any, dict[str, list[tuple[Any, str | list[str]]]]] = {
         ],
         "device_plugin": [
             ("no", "device_plugin: is 'no', a str; allowed is True or False"),
-            (None, "device_plugin: is None; allowed is True or False"),
         ],
         "pending_minutes": [
             ("30", "pending_minutes: is '30', a str; allowed is a number"),

@@ -61,6 +61,8 @@ class Engine(pulumi.runtime.Mocks):
     clusters: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     transforms: list[pulumi.ResourceTransform] = dataclasses.field(default_factory=list)
     tokens: int = 0
+    note: str = ""
+    waits: list[float] = dataclasses.field(default_factory=list)
     failure: str | None = None
     calls: list[str] = dataclasses.field(default_factory=list)
     providers: list[str | None] = dataclasses.field(default_factory=list)
@@ -87,6 +89,9 @@ class Engine(pulumi.runtime.Mocks):
         if function == "getRegistryToken":
             self.tokens += 1
             return {"username": TOKEN_USER, "password": f"token {self.tokens} of {args.args['server']}"}
+        if function == "getKubernetesAccess":
+            self.waits.append(args.args["waitSeconds"])
+            return {"server": "https://pets.azmk8s.io:443", "certificateAuthority": "Q0E=", "note": self.note}
         return self._ask_azure(args)
 
     def _ask_azure(self, args: pulumi.runtime.MockCallArgs) -> Any:

@@ -27,6 +27,7 @@ CLASSES: tuple[Any, ...] = (
     aml_infra.WorkspaceArgs,
     aml_infra.RegistryArgs,
     aml_infra.GpuClusterArgs,
+    aml_infra.AksClusterArgs,
     aml_infra.KubernetesClusterArgs,
     aml_infra.Toleration,
     aml_infra.KubernetesComputeArgs,
@@ -63,6 +64,7 @@ def build(class_: Any, folder: pathlib.Path) -> Any:
         aml_infra.WorkspaceArgs: {"location": "westeurope"},
         aml_infra.RegistryArgs: {"workspace": WORKSPACE},
         aml_infra.GpuClusterArgs: {"workspace": WORKSPACE},
+        aml_infra.AksClusterArgs: {"workspace": WORKSPACE},
         aml_infra.KubernetesClusterArgs: {"kubeconfig": str(folder / "kubeconfig")},
         aml_infra.KubernetesComputeArgs: {
             "workspace": WORKSPACE,

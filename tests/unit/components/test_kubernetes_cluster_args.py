@@ -55,7 +55,7 @@ def test_each_argument_can_be_good() -> None:
         "pending_minutes": 0.5,
         "runtime": "torch-distributed",
     }
-    assert set(given) | {"kubeconfig", "create_namespace", "outputs_claim"} == {
+    assert set(given) | {"kubeconfig", "cluster", "create_namespace", "outputs_claim"} == {
         field.name for field in dataclasses.fields(KubernetesClusterArgs)
     }
     assert find(**given) == []

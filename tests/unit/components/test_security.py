@@ -15,6 +15,8 @@ from aml_infra.attached_clusters import InstanceType
 from aml_infra.backends import azureml_request
 from aml_infra.backends.azureml_request import Place
 from aml_infra.components import role_assignments
+from aml_infra.components.aks_cluster import AksCluster
+from aml_infra.components.aks_cluster_args import AksClusterArgs
 from aml_infra.components.gpu_cluster import GpuCluster, GpuClusterArgs
 from aml_infra.components.kubernetes_compute import KubernetesCompute
 from aml_infra.components.kubernetes_compute_args import KubernetesComputeArgs
@@ -92,7 +94,7 @@ def test_each_row_has_a_test() -> None:
 
 def test_the_arguments_exist() -> None:
     """Each that a row or the text names."""
-    args = (WorkspaceArgs, RegistryArgs, GpuClusterArgs, KubernetesComputeArgs)
+    args = (WorkspaceArgs, RegistryArgs, GpuClusterArgs, KubernetesComputeArgs, AksClusterArgs)
     fields = {field.name for each in args for field in dataclasses.fields(each)}
 
     assert {argument for argument in TESTS.values() if argument} <= fields
@@ -754,3 +756,200 @@ def test_attached_identity(engine: Engine) -> None:
     assert [each.rpartition("/")[2] for each in identity["userAssignedIdentities"]] == [
         made["pets-compute-identity"]["resourceName"]
     ]
+
+
+def make_kubernetes(engine: Engine, *, public: bool = False, **given: Any) -> Made:
+    """Makes the Kubernetes cluster ``k8s`` of a workspace; gives the inputs of its resources, by name without that."""
+
+    def program() -> None:
+        args = WorkspaceArgs(location="westeurope", public_network_access=public)
+        workspace = Workspace("pets", args)
+        more = {"registry": Registry("images", RegistryArgs(workspace=workspace))} if given.get("registry") else {}
+        AksCluster("k8s", AksClusterArgs(workspace=workspace, **{**given, **more}))
+
+    run_once(engine, program, "kubernetes", public, given)
+    own = [resource for resource in engine.resources if resource.name.startswith("k8s-")]
+    return {resource.name.removeprefix("k8s-"): resource.inputs for resource in own}
+
+
+def list_nodes(made: Made) -> tuple[Any, Any]:
+    """The cluster's own nodes, and those of runs."""
+    (system,) = made["cluster"]["agentPoolProfiles"]
+    return system, made["pool"]
+
+
+@row("local accounts of the cluster")
+def test_kubernetes_local_accounts(engine: Engine) -> None:
+    """Nobody gets in with a certificate that cannot be taken back."""
+    assert make_kubernetes(engine)["cluster"]["disableLocalAccounts"] is True
+
+
+@row("who is signed in to the cluster")
+def test_kubernetes_login(engine: Engine) -> None:
+    """Those of the tenant."""
+    profile = make_kubernetes(engine)["cluster"]["aadProfile"]
+
+    assert (profile["managed"], profile["tenantID"]) == (True, TENANT)
+
+
+@row("who may do what in the cluster", "administrators")
+def test_kubernetes_rights(engine: Engine) -> None:
+    """On this cluster, and with the type of the principal said."""
+    made = make_kubernetes(engine)
+    team = USER.replace("1", "2")
+    listed = make_kubernetes(engine, administrators={"team": Principal(object_id=team, type="Group")})
+
+    assert made["cluster"]["aadProfile"]["enableAzureRBAC"] is True
+    assert made["cluster"]["enableRBAC"] is True
+    assert list_grants(made, USER) == {("Azure Kubernetes Service RBAC Cluster Admin", "managedClusters")}
+    assert list_grants(listed, team) == {("Azure Kubernetes Service RBAC Cluster Admin", "managedClusters")}
+    assert list_grants(listed, USER) == set()
+
+
+@row("address of the API server", "private_cluster")
+def test_kubernetes_address(engine: Engine) -> None:
+    """As the workspace, unless it is said."""
+    private = make_kubernetes(engine)["cluster"]["apiServerAccessProfile"]
+
+    assert (private["enablePrivateCluster"], private["enablePrivateClusterPublicFQDN"]) == (True, False)
+    for made in (make_kubernetes(engine, public=True), make_kubernetes(engine, private_cluster=False)):
+        assert made["cluster"]["apiServerAccessProfile"]["enablePrivateCluster"] is False
+
+
+@row("who reaches the API server", "authorized_ip_ranges")
+def test_kubernetes_addresses(engine: Engine) -> None:
+    """Whoever is at the given addresses."""
+    given = make_kubernetes(engine, public=True, authorized_ip_ranges=["192.0.2.0/24"])
+
+    assert given["cluster"]["apiServerAccessProfile"]["authorizedIPRanges"] == ["192.0.2.0/24"]
+    assert "authorizedIPRanges" not in make_kubernetes(engine, public=True)["cluster"]["apiServerAccessProfile"]
+
+
+@row("commands through Resource Manager")
+def test_kubernetes_commands(engine: Engine) -> None:
+    """What would go past the network's rules."""
+    assert make_kubernetes(engine)["cluster"]["apiServerAccessProfile"]["disableRunCommand"] is True
+
+
+@row("identity of the cluster")
+def test_kubernetes_identity(engine: Engine) -> None:
+    """Each right is on one resource."""
+    made = make_kubernetes(engine, subnet_id=SUBNET)
+
+    (identity,) = made["cluster"]["identity"]["userAssignedIdentities"]
+    principal = f"principal of {identity.rpartition('/')[2]}"
+    assert made["identity"]["resourceName"] == identity.rpartition("/")[2]
+    assert list_grants(made, principal) == {
+        ("Managed Identity Operator", "userAssignedIdentities"),
+        ("Network Contributor", "subnets"),
+    }
+
+
+@row("identity of the cluster's nodes", "registry")
+def test_kubernetes_node_identity(engine: Engine) -> None:
+    """Another one than the cluster's own."""
+    made = make_kubernetes(engine, registry=True)
+
+    kubelet = made["cluster"]["identityProfile"]["kubeletidentity"]
+    name = made["kubelet-identity"]["resourceName"]
+    assert kubelet["resourceId"].rpartition("/")[2] == name
+    assert kubelet["objectId"] == f"principal of {name}"
+    assert list_grants(made, f"principal of {name}") == {("AcrPull", "registries")}
+    assert list_grants(make_kubernetes(engine), f"principal of {name}") == set()
+
+
+@row("tokens of service accounts")
+def test_kubernetes_issuer(engine: Engine) -> None:
+    """So that pods need no secrets of Entra ID."""
+    cluster = make_kubernetes(engine)["cluster"]
+
+    assert cluster["oidcIssuerProfile"] == {"enabled": True}
+    assert cluster["securityProfile"]["workloadIdentity"] == {"enabled": True}
+
+
+@row("network policies")
+def test_kubernetes_network_policies(engine: Engine) -> None:
+    """Those of ``KubernetesCluster`` hold."""
+    network = make_kubernetes(engine)["cluster"]["networkProfile"]
+
+    assert (network["networkPolicy"], network["networkDataplane"]) == ("cilium", "cilium")
+    assert (network["networkPlugin"], network["networkPluginMode"]) == ("azure", "overlay")
+
+
+@row("subnet of the cluster's nodes", "subnet_id")
+def test_kubernetes_subnet(engine: Engine) -> None:
+    """All of them."""
+    nodes = list_nodes(make_kubernetes(engine, subnet_id=SUBNET))
+
+    assert [each["vnetSubnetID"] for each in nodes] == [SUBNET, SUBNET]
+    assert all("vnetSubnetID" not in each for each in list_nodes(make_kubernetes(engine)))
+
+
+@row("public addresses of the cluster's nodes")
+def test_kubernetes_node_addresses(engine: Engine) -> None:
+    """None has one."""
+    assert [each["enableNodePublicIP"] for each in list_nodes(make_kubernetes(engine))] == [False, False]
+
+
+@row("SSH to the cluster's nodes")
+def test_kubernetes_node_accounts(engine: Engine) -> None:
+    """Nobody logs in to nodes."""
+    assert [each["securityProfile"] for each in list_nodes(make_kubernetes(engine))] == [{"sshAccess": "Disabled"}] * 2
+    assert "linuxProfile" not in make_kubernetes(engine)["cluster"]
+
+
+@row("nodes of the cluster's own pods")
+def test_kubernetes_system_nodes(engine: Engine) -> None:
+    """Runs are not on them."""
+    system, _ = list_nodes(make_kubernetes(engine))
+
+    assert (system["mode"], system["nodeTaints"]) == ("System", ["CriticalAddonsOnly=true:NoSchedule"])
+
+
+@row("nodes of runs", "taints")
+def test_kubernetes_run_nodes(engine: Engine) -> None:
+    """Other pods are not on them."""
+    _, usual = list_nodes(make_kubernetes(engine))
+    _, given = list_nodes(make_kubernetes(engine, taints=["sku=gpu:NoSchedule"]))
+
+    assert (usual["mode"], usual["nodeTaints"]) == ("User", ["nvidia.com/gpu=present:NoSchedule"])
+    assert given["nodeTaints"] == ["sku=gpu:NoSchedule"]
+
+
+@row("resource group of the nodes")
+def test_kubernetes_node_group(engine: Engine) -> None:
+    """What AKS made there is changed by AKS."""
+    assert make_kubernetes(engine)["cluster"]["nodeResourceGroupProfile"] == {"restrictionLevel": "ReadOnly"}
+
+
+@row("patches of Kubernetes", "kubernetes_version")
+def test_kubernetes_patches(engine: Engine) -> None:
+    """The minor version is the user's, or AKS's own choice."""
+    made = make_kubernetes(engine, kubernetes_version="1.34")["cluster"]
+
+    assert (made["autoUpgradeProfile"]["upgradeChannel"], made["kubernetesVersion"]) == ("patch", "1.34")
+    assert "kubernetesVersion" not in make_kubernetes(engine)["cluster"]
+
+
+@row("patches of nodes")
+def test_kubernetes_node_patches(engine: Engine) -> None:
+    """Without anybody's doing."""
+    assert make_kubernetes(engine)["cluster"]["autoUpgradeProfile"]["nodeOSUpgradeChannel"] == "NodeImage"
+
+
+@row("unused images with known weaknesses")
+def test_kubernetes_images(engine: Engine) -> None:
+    """Each 168 hours."""
+    cleaner = make_kubernetes(engine)["cluster"]["securityProfile"]["imageCleaner"]
+
+    assert cleaner == {"enabled": True, "intervalHours": 168}
+
+
+@row("logs and metrics of the cluster")
+def test_kubernetes_diagnostics(engine: Engine) -> None:
+    """Also who asked the API server for what."""
+    setting = make_kubernetes(engine)["diagnostics"]
+
+    assert [each["categoryGroup"] for each in setting["logs"] if each["enabled"]] == ["allLogs"]
+    assert [each["category"] for each in setting["metrics"] if each["enabled"]] == ["AllMetrics"]
+    assert "/Microsoft.OperationalInsights/workspaces/" in setting["workspaceId"]

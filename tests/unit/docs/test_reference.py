@@ -101,6 +101,7 @@ def test_every_argument_of_a_function_is_in_its_table(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
+        "AksCluster",
         "GpuCluster",
         "KubernetesCluster",
         "KubernetesCompute",
