@@ -280,6 +280,9 @@ class KubernetesBackend(Backend):
         workload = kubernetes_workload.find_workload(record)
         if "state" in record["data"] or self._api.get(workload.kind, workload.name) is not None:
             return record
+        if not self._see(record).is_gone:
+            # What it still does may be its end.
+            return record
         if kubernetes_state.is_canceled(record):
             return self._end(record, Status.CANCELED, kubernetes_state.CANCELED_REASON)
         if not kubernetes_state.was_started(record):

@@ -46,7 +46,7 @@ class Seen:
         job: its Job, or its TrainJob, if there is one: both have the same conditions, and can be suspended.
         inner: the Job that has the pods, which is the same but for a TrainJob.
         pods: of that Job; of each worker the newest, by rank.
-        is_gone: whether nothing of it is left.
+        is_gone: whether neither is there any more, and none of its pods runs.
     """
 
     record: Mapping[str, Any]
@@ -91,7 +91,7 @@ def gather(
         rank = int((pod["metadata"].get("annotations") or {}).get(RANK_LABEL) or 0)
         if rank not in newest or _read_birth(newest[rank]) < _read_birth(pod):
             newest[rank] = pod
-    is_gone = job is None and inner is None and not pods
+    is_gone = job is None and inner is None and all(has_left(pod) for pod in pods)
     return Seen(record=record, job=job, inner=inner, pods=dict(sorted(newest.items())), is_gone=is_gone)
 
 

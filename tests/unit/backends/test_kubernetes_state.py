@@ -90,6 +90,19 @@ def test_a_run_waits_until_a_command_runs() -> None:
     assert (running.status, running.started_at) == (Status.RUNNING, moment(START))
 
 
+def test_a_run_is_gone_when_nothing_of_it_runs() -> None:
+    """Pods outlive what made them for a while; those that have ended do not count."""
+    record, job = build_record(), build_job(build_record())
+    running, ended = build_pod(RUNNING), build_pod(build_end(0), phase="Succeeded")
+
+    found = [
+        kubernetes_state.gather(record, *seen).is_gone
+        for seen in ((job, []), (None, [running]), (None, [ended]), (None, []))
+    ]
+
+    assert found == [False, False, True, True]
+
+
 def test_a_run_that_ended_well() -> None:
     """With its moments and what was submitted."""
     record = build_record()
