@@ -26,6 +26,7 @@ from aml_infra.backends import (
     kubernetes_layout,
     kubernetes_request,
     kubernetes_state,
+    kubernetes_train_job,
     kubernetes_workload,
     tracking,
 )
@@ -38,6 +39,7 @@ from aml_infra.backends.kubernetes_layout import Place
 from aml_infra.backends.kubernetes_runtimes import Runtimes
 from aml_infra.backends.kubernetes_state import Seen
 from aml_infra.backends.kubernetes_watch import Watch
+from aml_infra.backends.kubernetes_workload import Workload
 from aml_infra.errors import (
     AccessDenied,
     AmlInfraError,
@@ -76,6 +78,11 @@ PENDING_MINUTES = 30.0
 
 STOP_SECONDS = 300.0
 """How long the pods of a run that was canceled are waited for; after that, they end by themselves."""
+
+SEEN_SECONDS = 30.0
+"""So long Kubeflow Trainer may take to hear of a runtime that was just made."""
+
+PAUSE_SECONDS = 0.5
 
 TAIL_BYTES = 64 * 1024
 """How much of the end of the log is kept in the run's ConfigMap."""
@@ -220,7 +227,7 @@ class KubernetesBackend(Backend):
         try:
             if workload.runtime is not None:
                 self._make(kubernetes_workload.RUNTIMES, workload.runtime)
-            job = self._make(workload.kind, workload.body)
+            job = self._make_workload(workload)
             owner = workload.build_owner(job)
             if workload.runtime is not None:
                 self._api.patch(kubernetes_workload.RUNTIMES, workload.name, owner)
@@ -235,6 +242,17 @@ class KubernetesBackend(Backend):
             return self._end(record, Status.FAILED, f"its {workload.title} was refused: {error}", has_run=False)
         started = {"metadata": {"annotations": {kubernetes_layout.STARTED: job["metadata"]["uid"]}}}
         return self._require(self._api.patch(RECORDS, name, started), name)
+
+    def _make_workload(self, workload: Workload) -> Mapping[str, Any]:
+        until = time.monotonic() + SEEN_SECONDS
+        while True:
+            try:
+                return self._make(workload.kind, workload.body)
+            except RequestRefused as error:
+                if kubernetes_train_job.UNSEEN_RUNTIME not in str(error) or time.monotonic() > until:
+                    raise
+                # The operator hears of the runtime somewhat later than the API server, and does not say when.
+                time.sleep(PAUSE_SECONDS)
 
     def _make(self, kind: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """Makes an object of a run; gives that which is there already, if it is a run's."""

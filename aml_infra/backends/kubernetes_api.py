@@ -39,6 +39,9 @@ _PING_SECONDS = 30.0
 _STDOUT, _STDERR, _STATUS = 1, 2, 3
 """Channels of a connection to a program in a pod."""
 
+_DENIED = "denied the request"
+"""What the API server says for a webhook that judges objects, such as a policy's."""
+
 _PASSING = (429, 500, 502, 503, 504)
 
 
@@ -383,6 +386,9 @@ def _read_events(response: RESTResponse) -> Iterator[dict[str, Any]]:
 
 def _explain(status: int, message: str, what: str) -> Exception:
     """The error of ours that an answer is."""
+    if status == http.HTTPStatus.FORBIDDEN and _DENIED in message:
+        # It is about what was asked for, and not about who has asked.
+        return RequestRefused(f"{what} was refused: {message}")
     if status in (http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN):
         return AccessDenied(f"{message}; docs/kubernetes.md lists the rights that are needed")
     if status == http.HTTPStatus.CONFLICT:

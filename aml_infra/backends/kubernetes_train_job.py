@@ -18,6 +18,9 @@ from aml_infra.errors import Problem
 
 GROUP = "trainer.kubeflow.org"
 VERSION = f"{GROUP}/v1alpha1"
+UNSEEN_RUNTIME = "must be created before the TrainJob"
+"""What the operator says of a runtime that it has not heard of yet."""
+
 _ANCESTOR = {f"{GROUP}/trainjob-ancestor-step": "trainer"}
 """The label by which it knows that job."""
 

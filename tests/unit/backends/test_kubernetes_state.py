@@ -95,10 +95,8 @@ def test_a_run_is_gone_when_nothing_of_it_runs() -> None:
     record, job = build_record(), build_job(build_record())
     running, ended = build_pod(RUNNING), build_pod(build_end(0), phase="Succeeded")
 
-    found = [
-        kubernetes_state.gather(record, *seen).is_gone
-        for seen in ((job, []), (None, [running]), (None, [ended]), (None, []))
-    ]
+    cases: list[tuple[Any, list[Any]]] = [(job, []), (None, [running]), (None, [ended]), (None, [])]
+    found = [kubernetes_state.gather(record, *each).is_gone for each in cases]
 
     assert found == [False, False, True, True]
 
