@@ -55,6 +55,8 @@ class AksClusterArgs:
         kubernetes_version: minor version, as in ``"1.34"``, to which patches come by themselves; by default AKS's own
             choice. It can be raised, by one at a time.
         tier: ``Free``, ``Standard`` (with an uptime that Azure warrants) or ``Premium``, of the control plane.
+        local_accounts: True: whoever may get it has a certificate of an administrator, as Azure Machine Learning needs,
+            which logs in to attached clusters so.
         registry: the registry that nodes may pull from, as themselves.
         private_cluster: True: the API server has no public address. By default as the workspace has it. It cannot be
             changed later.
@@ -79,6 +81,7 @@ class AksClusterArgs:
     system_max_nodes: int = 3
     kubernetes_version: str | None = None
     tier: str = "Free"
+    local_accounts: bool = False
     registry: Registry | None = None
     private_cluster: bool | None = None
     authorized_ip_ranges: Sequence[str] = ()

@@ -51,7 +51,7 @@ def build_cluster(args: AksClusterArgs, tenant_id: pulumi.Input[str]) -> dict[st
         "auto_upgrade_profile": aks.ManagedClusterAutoUpgradeProfileArgs(
             node_os_upgrade_channel=aks.NodeOSUpgradeChannel.NODE_IMAGE, upgrade_channel=aks.UpgradeChannel.PATCH
         ),
-        "disable_local_accounts": True,
+        "disable_local_accounts": not args.local_accounts,
         "enable_rbac": True,
         "kubernetes_version": args.kubernetes_version,
         "network_profile": aks.ContainerServiceNetworkProfileArgs(

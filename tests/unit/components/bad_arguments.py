@@ -578,6 +578,9 @@ ROWS: dict[Any, dict[str, list[tuple[Any, str | list[str]]]]] = {
             (5, "tier: is 5, an int; allowed is text, as in '5'"),
             ("free", "tier: is 'free'; allowed are Free, Standard, Premium"),
         ],
+        "local_accounts": [
+            ("yes", "local_accounts: is 'yes', a str; allowed is True or False"),
+        ],
         "registry": [
             ("images", "registry: is 'images', a str; allowed is a Registry"),
         ],

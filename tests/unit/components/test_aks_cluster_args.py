@@ -40,6 +40,7 @@ def test_each_argument_can_be_good() -> None:
         "system_max_nodes": 5,
         "kubernetes_version": "1.34",
         "tier": "Standard",
+        "local_accounts": True,
         "private_cluster": False,
         "authorized_ip_ranges": ["192.0.2.0/24"],
         "subnet_id": SUBNET,

@@ -778,10 +778,11 @@ def list_nodes(made: Made) -> tuple[Any, Any]:
     return system, made["pool"]
 
 
-@row("local accounts of the cluster")
+@row("local accounts of the cluster", "local_accounts")
 def test_kubernetes_local_accounts(engine: Engine) -> None:
     """Nobody gets in with a certificate that cannot be taken back."""
     assert make_kubernetes(engine)["cluster"]["disableLocalAccounts"] is True
+    assert make_kubernetes(engine, local_accounts=True)["cluster"]["disableLocalAccounts"] is False
 
 
 @row("who is signed in to the cluster")
