@@ -31,9 +31,10 @@ def build_configuration(cluster_id: str) -> tuple[Configuration, str]:
     login = Login(lambda: client.get_token(aks_access.SCOPE))
 
     def renew(current: Configuration) -> None:
-        current.api_key["authorization"] = f"Bearer {login.find_token().token}"
+        current.api_key["BearerToken"] = f"Bearer {login.find_token().token}"
 
-    # The client calls it before each request.
+    # The client calls it before each request, but sends no login at all where there was none from the start.
+    renew(configuration)
     configuration.refresh_api_key_hook = renew  # type: ignore[assignment]  # the client says only None
     host = urllib.parse.urlsplit(access.server).netloc
     return configuration, f"the AKS cluster {name!r} at {host}"
