@@ -174,6 +174,8 @@ def find_input_problems(inputs: Mapping[str, RunInput]) -> list[Problem]:
                     path, "is not a name for an input; allowed are letters, digits and _, not starting with a digit"
                 )
             )
+        if "\0" in given.path:
+            problems.append(Problem(path, "holds a NUL character, which no path can have; remove it"))
         if not given.path.strip():
             problems.append(Problem(path, "is empty; give the path of a folder or a file, or a URI with its version"))
         elif not given.is_local and not given.version.strip():

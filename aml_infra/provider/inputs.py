@@ -42,8 +42,10 @@ def check(given: Mapping[str, Any], open_backend: OpenBackend = backends.open_ba
 
     Problems have the property paths of ``TrainingRunArgs``.
     """
+    # A secret may be one of nothing.
+    given = {key: value for key, value in given.items() if wire.reveal(value) is not None}
     problems = shapes.find_problems(given)
-    values = {key: value for key, value in wire.reveal(dict(given)).items() if value is not None}
+    values = wire.reveal(given)
     if wire.has_secret(given.get("image")):
         values["image"] = given["image"]
     if wire.has_secret(given.get("environmentVariables")):

@@ -578,3 +578,21 @@ def test_what_does_not_count_may_be_unknown(given: dict[str, Any]) -> None:
 def test_the_policy_is_read(values: dict[str, Any], policy: Policy) -> None:
     """What is left out is the default."""
     assert inputs.read_policy(values) == policy
+
+
+@pytest.mark.parametrize("key", ["environmentVariables", "cpus", "tags"])
+def test_a_secret_of_nothing_is_nothing(given: dict[str, Any], key: str) -> None:
+    """As programs in other languages may send one."""
+    assert tell({**given, key: Secret(None)}) == []
+
+
+def test_an_image_that_is_a_secret_of_nothing_is_missing(given: dict[str, Any]) -> None:
+    """It is required."""
+    assert tell({**given, "image": Secret(None)}) == ["image: is missing"]
+
+
+def test_the_path_of_data_holds_no_nul(given: dict[str, Any]) -> None:
+    """No file system has one, and Python refuses to ask for it."""
+    assert tell({**given, "inputs": {"pets": {"path": "/a\0b"}}}) == [
+        "inputs['pets']: holds a NUL character, which no path can have; remove it"
+    ]
