@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import os
 import pathlib
-import random
+import shutil
 import subprocess
+from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
+from aml_infra.errors import InvalidInput
 from aml_infra.ignore_rules import Chain, build_rules
 from aml_infra.source import take_snapshot
 
@@ -165,54 +169,113 @@ ATOMS = [
 ]
 
 
-def write_random_tree(folder: pathlib.Path, chance: random.Random) -> None:
-    """Writes files and folders, and ignore files in most of the folders, whose lines often match."""
-    for name in NAMES:
-        (folder / name).touch()
-    for name in chance.sample(NAMES, 3):
-        (folder / name).unlink()
-        (folder / name).mkdir()
-        for inner in chance.sample(NAMES, 4):
-            (folder / name / inner).touch()
-        deeper = folder / name / "deep"
-        deeper.mkdir()
-        for inner in chance.sample(NAMES, 3):
-            (deeper / inner).touch()
-        if chance.random() < 0.3:
-            write_random_rules(folder / name, chance)
-    write_random_rules(folder, chance)
+files = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(["file", "executable", "closed", "link"]), max_size=6)
+"""What is in a folder: names, and the kind of each."""
+
+lines = st.builds(
+    lambda start, middle, end: start + "".join(middle) + end,
+    st.sampled_from(["", "", "", "!", "/", "#"]),
+    st.lists(st.sampled_from(ATOMS), min_size=1, max_size=4),
+    st.sampled_from(["", "", "/", " ", "\\ ", "\r", "\t"]),
+)
+ignore_files = st.one_of(st.none(), st.lists(lines, min_size=1, max_size=4))
+trees = st.recursive(
+    st.fixed_dictionaries({"files": files, "rules": ignore_files, "folders": st.just({})}),
+    lambda inner: st.fixed_dictionaries(
+        {"files": files, "rules": ignore_files, "folders": st.dictionaries(st.sampled_from(NAMES), inner, max_size=3)}
+    ),
+    max_leaves=5,
+)
+"""Folders in folders, with an ignore file in most of them, whose lines often match."""
 
 
-def write_random_rules(folder: pathlib.Path, chance: random.Random) -> None:
-    """Writes an ignore file with one line or a few."""
-    lines = []
-    for _ in range(chance.choice([1, 1, 2, 3])):
-        start = chance.choice(["", "", "", "!", "/"])
-        lines.append(start + "".join(chance.choices(ATOMS, k=chance.randint(1, 4))) + chance.choice(["", "", "/", " "]))
-    (folder / ".gitignore").write_bytes("\n".join(lines).encode())
+def write_tree(folder: pathlib.Path, tree: dict[str, Any]) -> None:
+    """Writes a tree; a folder's name is no file's."""
+    folder.mkdir()
+    for name, inner in tree["folders"].items():
+        write_tree(folder / name, inner)
+    for name in tree["files"].keys() - tree["folders"].keys():
+        path = folder / name
+        match tree["files"][name]:
+            case "link":
+                path.symlink_to("nowhere")
+            case kind:
+                path.write_text(kind)
+                path.chmod({"file": 0o644, "executable": 0o755, "closed": 0o400}[kind])
+    if tree["rules"] is not None:
+        (folder / ".gitignore").write_bytes("\n".join(tree["rules"]).encode())
 
 
-def test_random_rules_ignore_what_git_ignores(tmp_path: pathlib.Path) -> None:
-    """Git itself is asked about some hundred trees."""
-    chance = random.Random(20)  # noqa: S311 - nothing is kept secret with it
-    for number in range(150):
-        folder = tmp_path / f"tree{number}"
-        folder.mkdir()
-        write_random_tree(folder, chance)
-    paths = {
-        path.relative_to(tmp_path).as_posix()
-        for path in tmp_path.rglob("*")
-        if path.is_file() and path.name != ".gitignore"
+def list_tree(root: pathlib.Path) -> set[str]:
+    """The paths of all that is no folder, less the ignore files."""
+    return {
+        os.path.relpath(os.path.join(folder, name), root)
+        for folder, folders, names in os.walk(root)
+        for name in [*names, *(each for each in folders if os.path.islink(os.path.join(folder, each)))]
+        if name != ".gitignore"
     }
-    env = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "HOME": str(tmp_path)}
-    git = ["git", "-c", "core.excludesFile=", "-c", "core.ignoreCase=false"]
-    subprocess.run([*git, "init", "--quiet", "--template="], cwd=tmp_path, env=env, check=True)
-    asked = "\0".join(sorted(paths)).encode()
-    ask = [*git, "check-ignore", "--no-index", "-z", "--stdin"]
-    answer = subprocess.run(ask, cwd=tmp_path, env=env, input=asked, capture_output=True, check=True)
-    ignored = {path for path in answer.stdout.decode().split("\0") if path}
 
-    snapshot = take_snapshot(tmp_path)
 
-    assert len(ignored) > len(paths) / 10
-    assert sorted(file.path for file in snapshot.files) == sorted(paths - ignored)
+class Git:
+    """Git itself, with no settings but its own defaults, in one repository for all trees that it is asked about."""
+
+    def __init__(self, root: pathlib.Path) -> None:
+        self._root = root
+        self._env = {
+            **os.environ,
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "HOME": str(root),
+            "LC_ALL": "C",
+        }
+        self._git = ["git", "-c", "core.excludesFile=", "-c", "core.ignoreCase=false"]
+        subprocess.run([*self._git, "init", "--quiet", "--template="], cwd=root, env=self._env, check=True)
+
+    def list_ignored(self, tree: pathlib.Path, paths: set[str]) -> set[str]:
+        """Those of the paths in a tree that git ignores."""
+        prefix = tree.relative_to(self._root).as_posix() + "/"
+        asked = "\0".join(sorted(prefix + path for path in paths)).encode()
+        ask = [*self._git, "check-ignore", "--no-index", "-z", "--stdin"]
+        answer = subprocess.run(ask, cwd=self._root, env=self._env, input=asked, capture_output=True, check=False)
+        # It ends with 1 where it ignores none.
+        assert answer.returncode in (0, 1), answer.stderr
+        return {path.removeprefix(prefix) for path in answer.stdout.decode().split("\0") if path}
+
+
+@pytest.fixture(scope="module")
+def git(tmp_path_factory: pytest.TempPathFactory) -> tuple[Git, pathlib.Path]:
+    """Git, and a folder for trees."""
+    root = tmp_path_factory.mktemp("repository")
+    return Git(root), root
+
+
+def test_rules_ignore_what_git_ignores(git: tuple[Git, pathlib.Path]) -> None:
+    """Git itself is asked about each tree: names of any kind, links, modes, and ignore files in many folders."""
+    asked, root = git
+    folder = root / "tree"
+    counts: list[tuple[int, int]] = []
+
+    @hypothesis.given(trees)
+    def compare(tree: dict[str, Any]) -> None:
+        write_tree(folder, tree)
+        try:
+            paths = list_tree(folder)
+            ignored = asked.list_ignored(folder, paths)
+            counts.append((len(ignored), len(paths)))
+            assert list_snapshot(folder) == paths - ignored
+        finally:
+            shutil.rmtree(folder)
+
+    compare()
+    # Lines that never match would prove nothing.
+    assert sum(ignored for ignored, _ in counts) > sum(of for _, of in counts) / 20
+
+
+def list_snapshot(folder: pathlib.Path) -> set[str]:
+    """The paths in the snapshot of a folder, which may have none."""
+    try:
+        return {file.path for file in take_snapshot(folder).files}
+    except InvalidInput as error:
+        (problem,) = error.problems
+        assert "holds no file that is not ignored" in problem.message
+        return set()
