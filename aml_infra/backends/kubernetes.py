@@ -189,7 +189,9 @@ class KubernetesBackend(Backend):
         try:
             image = self._images.put_source(request["image"], spec, snapshot, tell)
             if spec.secrets:
-                self._api.create(SECRETS, kubernetes_request.build_secret(request, token, spec.secrets))
+                # There is none of its name but ours, where the answer was lost and it was sent again.
+                with contextlib.suppress(Conflict):
+                    self._api.create(SECRETS, kubernetes_request.build_secret(request, token, spec.secrets))
             record = self._claim(kubernetes_request.complete(request, image, token, runtime), token)
         except (AlreadySubmitted, RunConflict):
             if spec.secrets:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aml_infra.backends import folder_archive, kubernetes_pods, kubernetes_state
-from aml_infra.backends.kubernetes_api import Exec, KubernetesApi
+from aml_infra.backends.kubernetes_api import Conflict, Exec, KubernetesApi
 from aml_infra.backends.kubernetes_layout import KEPT, LOG_NAME, READER_LABEL, Place
 from aml_infra.errors import AccessDenied, BackendUnavailable
 
@@ -144,7 +144,9 @@ class Files:
             self._sweep()
             name = f"aml-infra-reader-{secrets.token_hex(4)}"
             body = kubernetes_pods.build_reader(self._place, name, image, READER_SECONDS)
-            self._api.create("v1/pods", body)
+            # There is none of its name but ours, where the answer was lost and it was sent again.
+            with contextlib.suppress(Conflict):
+                self._api.create("v1/pods", body)
             self._until = time.monotonic() + READER_SECONDS - _MARGIN_SECONDS
             self._await(name)
             self._pod = name

@@ -338,6 +338,19 @@ def test_a_watch_that_was_asked_for_twice_is_a_watch(kubernetes_stage: Stage) ->
     assert scene.describe().status is Status.COMPLETED
 
 
+@pytest.mark.parametrize("kind", ["secrets", "configmaps", "jobs", "services", "pods"])
+def test_what_was_made_without_an_answer_is_taken_for_ours(kubernetes_stage: Stage, kind: str) -> None:
+    """The client asks again, and hears that there is one."""
+    scene = kubernetes_stage(secrets={"TOKEN": "planted"}, workers=2)
+    fault = kubernetes_stage.open_faults(scene).add(Fault("answer lost", f"/{kind}$", "POST"))
+
+    lines = scene.run_to_end()
+    record = scene.backend.collect(scene.describe())
+
+    assert (sorted(lines), fault.hits) == (["[0] one", "[0] two", "[1] one", "[1] two"], 1)
+    assert (record.state.status, record.state.attempt) == (Status.COMPLETED, 1)
+
+
 def test_whoever_may_not_is_told_what_and_where(kubernetes_stage: Stage) -> None:
     """With the cluster's name and the right that is missing; nothing is concluded from it."""
     scene = kubernetes_stage()
