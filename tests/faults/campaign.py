@@ -35,9 +35,13 @@ class Campaign:
         self._references: dict[tuple[str, str], concurrent.futures.Future[Outcome]] = {}
 
     def run(self, schedules: Sequence[Schedule], parallel: int) -> Report:
-        """Runs a trial for each schedule, ``parallel`` at a time."""
+        """Runs a trial for each schedule, ``parallel`` at a time; after Ctrl-C those that go on come to their end."""
+        # Before all trials, so that a service that does not start is told once.
+        for backend in sorted({schedule.backend for schedule in schedules}):
+            self._grounds.prepare(backend)
         report = Report()
-        with concurrent.futures.ThreadPoolExecutor(parallel) as pool:
+        pool = concurrent.futures.ThreadPoolExecutor(parallel)
+        try:
             futures = {pool.submit(self._try, schedule): schedule for schedule in schedules}
             for future in concurrent.futures.as_completed(futures):
                 schedule, error = futures[future], future.exception()
@@ -45,6 +49,8 @@ class Campaign:
                 problems = list(outcome.problems) if outcome else ["".join(traceback.format_exception(error))]
                 report.add(schedule, outcome, problems)
                 self._say(report.describe_last())
+        finally:
+            pool.shutdown(cancel_futures=True)
         return report
 
     def _try(self, schedule: Schedule) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Mapping
@@ -50,6 +51,5 @@ def find_differences(expected: list[Any], found: list[Any]) -> list[str]:
     if expected == found:
         return []
     before, after = (json.dumps(each, indent=1, sort_keys=True).splitlines() for each in (expected, found))
-    missing = [line.strip() for line in before if line not in after]
-    added = [line.strip() for line in after if line not in before]
-    return [f"the state is not that of an undisturbed run: less {missing}, more {added}"]
+    lines = difflib.unified_diff(before, after, "undisturbed", "this one", n=1, lineterm="")
+    return ["\n".join(["the state is not that of an undisturbed run:", *lines])]

@@ -35,6 +35,11 @@ class Grounds:
         # Whoever kills a daemon has it for itself.
         self._leases = {name: threading.Lock() for name in _DAEMONS}
 
+    def prepare(self, backend: str) -> None:
+        """Starts the service of a backend, where it is not the machine's own."""
+        if backend != "docker":
+            self.open(backend)
+
     @contextlib.contextmanager
     def lend(self, schedule: Schedule, data: pathlib.Path) -> Iterator[Place]:
         """A place for one trial.
