@@ -19,7 +19,10 @@ _KWOK = "kwok.x-k8s.io/v1alpha1"
 
 
 def write_configuration(folder: pathlib.Path) -> None:
-    """Writes what kwok says when it is asked for the logs of a pod."""
+    """Writes what kwok does when it is asked for the logs of a pod, or to run a program in one that only reads.
+
+    Such a program runs beside kwok itself, where there is nothing to be read, as simulated pods write nothing.
+    """
     (folder / "simulated.log").write_text(_LOG)
     log = {"logsFile": f"{supervisor.FOLDER}/configuration/simulated.log"}
     logs = {
@@ -28,7 +31,13 @@ def write_configuration(folder: pathlib.Path) -> None:
         "metadata": {"name": "all"},
         "spec": {"selector": {}, "logs": [log]},
     }
-    (folder / "kwok.yaml").write_text(yaml.safe_dump(logs))
+    execution = {
+        "apiVersion": _KWOK,
+        "kind": "ClusterExec",
+        "metadata": {"name": "all"},
+        "spec": {"selector": {}, "execs": [{"containers": ["read"], "local": {}}]},
+    }
+    (folder / "kwok.yaml").write_text(yaml.safe_dump_all([logs, execution]))
 
 
 def build_kwok(address: str) -> list[str]:
