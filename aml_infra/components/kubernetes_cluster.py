@@ -21,14 +21,9 @@ from aml_infra.errors import Problem
 from aml_infra.spec import Demand
 
 if TYPE_CHECKING:
-    from pulumi_kubernetes import Provider
-
     from aml_infra.components.environment import CuratedImage
     from aml_infra.components.image_access import JobImage
     from aml_infra.components.training_image import TrainingImage
-
-POD = "in-cluster"
-"""What stands for the cluster that the program itself runs in, which has no name there."""
 
 
 class KubernetesCluster(pulumi.ComponentResource):
@@ -64,7 +59,7 @@ class KubernetesCluster(pulumi.ComponentResource):
         slug = naming.slugify(name)
         place = Place(
             parent=self,
-            provider=self._make_provider(name),
+            provider=kubernetes_objects.make_provider(self, name, self._access, self._cluster),
             name=name,
             slug=slug,
             namespace=args.namespace or slug,
@@ -131,19 +126,6 @@ class KubernetesCluster(pulumi.ComponentResource):
     def find_reference(self, image: TrainingImage | CuratedImage) -> pulumi.Output[str]:
         """The image's own reference."""
         return image.ref
-
-    def _make_provider(self, name: str) -> Provider:
-        from pulumi_kubernetes import Provider
-
-        cluster, access = self._cluster, self._access
-        return Provider(
-            f"{name}-provider",
-            kubeconfig=access.path if cluster is None else cluster.kubeconfig,
-            context=access.context if cluster is None else cluster.cluster_name,
-            # Else Pulumi takes another path, or a renewed certificate, for another cluster, and makes everything anew.
-            cluster_identifier=access.context or POD if cluster is None else cluster.resource_id,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
 
     def _make_pull_secret(self, place: Place) -> str | None:
         registry = self._args.registry

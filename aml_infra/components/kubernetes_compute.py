@@ -20,6 +20,8 @@ from aml_infra.components import (
     workspace_creation,
 )
 from aml_infra.components import workspace as workspaces
+from aml_infra.components.aks_cluster import AksCluster
+from aml_infra.components.aks_cluster_args import AksClusterArgs
 from aml_infra.components.kubeconfig import Access
 from aml_infra.components.kubernetes_compute_args import (
     ARC,
@@ -84,6 +86,8 @@ class KubernetesCompute(pulumi.ComponentResource):
     ) -> None:
         workspace, problems = args.workspace, args.find_problems(Machine())
         problems += workspaces.find_stand_in_problems(workspace)
+        if isinstance(args, KubernetesComputeArgs) and isinstance(args.cluster, AksClusterArgs):
+            problems.append(Problem("cluster", "is an AksClusterArgs; make an AksCluster of it, and pass that"))
         arguments.raise_for(problem.under(name) for problem in problems)
         super().__init__("aml-infra:index:KubernetesCompute", name, None, opts)
         if isinstance(workspace, WorkspaceArgs):
@@ -152,7 +156,10 @@ class KubernetesCompute(pulumi.ComponentResource):
     def _build_name(self, args: KubernetesComputeArgs) -> pulumi.Output[str]:
         """The compute's name, with all in its digest that Azure cannot change in place."""
         subscription_id = self.workspace.subscription_id
-        checked = pulumi.Output.all(args.cluster, subscription_id).apply(lambda known: self._check(args, *known))
+        if isinstance(args.cluster, AksClusterArgs):
+            raise TypeError("args stand for a cluster")
+        given = args.cluster.id if isinstance(args.cluster, AksCluster) else args.cluster
+        checked = pulumi.Output.all(given, subscription_id).apply(lambda known: self._check(args, *known))
         self.cluster_id = checked
         cluster = checked.apply(_split)
         self._cluster = azureml_extension.Cluster(
@@ -220,12 +227,12 @@ class KubernetesCompute(pulumi.ComponentResource):
 
     def _make_objects(self, args: KubernetesComputeArgs, after: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
         """What is made in the cluster itself, where there is a login."""
-        access = args.find_login()
-        if access is None:
+        provider = self._make_provider(args)
+        if provider is None:
             return []
         place = kubernetes_objects.Place(
             parent=self,
-            provider=self._make_provider(access),
+            provider=provider,
             name=self._name,
             slug=self._name,
             namespace=args.namespace,
@@ -236,17 +243,11 @@ class KubernetesCompute(pulumi.ComponentResource):
             made.append(kubernetes_objects.make_namespace(place, "namespace", security="privileged"))
         return made
 
-    def _make_provider(self, access: Access) -> Provider:
-        from pulumi_kubernetes import Provider
-
-        return Provider(
-            f"{self._name}-provider",
-            kubeconfig=access.path,
-            context=access.context,
-            # Else Pulumi takes another path, or a renewed certificate, for another cluster, and makes everything anew.
-            cluster_identifier=access.context,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+    def _make_provider(self, args: KubernetesComputeArgs) -> Provider | None:
+        access = args.find_login()
+        if access is None and isinstance(args.cluster, AksCluster):
+            return kubernetes_objects.make_provider(self, self._name, Access(), args.cluster)
+        return None if access is None else kubernetes_objects.make_provider(self, self._name, access)
 
 
 def _split(cluster_id: str) -> ClusterId:

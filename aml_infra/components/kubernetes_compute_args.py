@@ -20,6 +20,8 @@ from aml_infra.components import (
     validation,
     workspace_args,
 )
+from aml_infra.components.aks_cluster import AksCluster
+from aml_infra.components.aks_cluster_args import AksClusterArgs
 from aml_infra.components.compute_target import ComputeArgs
 from aml_infra.components.kubeconfig import Access
 from aml_infra.components.validation import Machine
@@ -35,6 +37,10 @@ AKS = "managedClusters"
 ARC = "connectedClusters"
 PROVIDERS = {AKS: "Microsoft.ContainerService", ARC: "Microsoft.Kubernetes"}
 """The kinds of clusters that can be attached, and whose they are."""
+
+TOLERATED = ("ml.azure.com/amlarc=", "ml.azure.com/amlarc:")
+"""Taints that the extension and all jobs tolerate; see
+https://learn.microsoft.com/azure/machine-learning/reference-kubernetes."""
 
 EXAMPLE = "/subscriptions/.../resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/vision"
 
@@ -90,16 +96,17 @@ class KubernetesComputeArgs(ComputeArgs):
 
     Attributes:
         workspace: the workspace. The args of one may stand for it while the program is only validated.
-        cluster: resource id of an AKS cluster, or of one that is connected to Azure Arc; in the workspace's
-            subscription.
+        cluster: an ``AksCluster`` with ``local_accounts``; or the resource id of a cluster of AKS, or of one that is
+            connected to Azure Arc, in the workspace's subscription. The args of an ``AksCluster`` may stand for it
+            while the program is only validated.
         instance_types: sizes that jobs can have, by name: lower-case letters, digits, ``-`` and ``.``. They are of the
             whole cluster, whoever else is attached to it.
         default_instance_type: what jobs have that name none; by default the first of them.
         namespace: where on the cluster jobs are. Azure does not make it.
         create_namespace: True: it is made here, by the login.
         kubeconfig: path of a kubeconfig with a login to the cluster, by which instance types are made there. A relative
-            path is taken from the program's working folder. Without ``kubeconfig`` and ``context`` there is no login,
-            and instance types of these names must be there.
+            path is taken from the program's working folder. Without ``kubeconfig`` and ``context`` there is the login
+            of an ``AksCluster``; to another cluster there is none, and instance types of these names must be there.
         context: name of a context in it, or in what kubectl takes; by default the current one.
         create_extension: False: the cluster has Azure Machine Learning's extension already, which it can have once.
         extension_settings: further settings of the extension, as Azure's documentation names them, such as
@@ -110,7 +117,7 @@ class KubernetesComputeArgs(ComputeArgs):
     """
 
     workspace: Workspace | WorkspaceArgs
-    cluster: pulumi.Input[str]
+    cluster: AksCluster | AksClusterArgs | pulumi.Input[str]
     instance_types: Mapping[str, InstanceType]
     default_instance_type: str | None = None
     namespace: str = "default"
@@ -127,8 +134,13 @@ class KubernetesComputeArgs(ComputeArgs):
         """What jobs have that name no instance type."""
         return self.default_instance_type or next(iter(self.instance_types), "")
 
+    @property
+    def _has_login(self) -> bool:
+        given = self.kubeconfig is not None or self.context is not None
+        return given or isinstance(self.cluster, (AksCluster, AksClusterArgs))
+
     def find_login(self) -> Access | None:
-        """The way to the cluster, if one is given.
+        """The way to the cluster, if one is given; there may be that of an ``AksCluster``.
 
         Raises:
             InvalidInput: it cannot be used.
@@ -164,7 +176,7 @@ class KubernetesComputeArgs(ComputeArgs):
         if found := kubernetes_names.find_label_problem(self.namespace):
             problems.append(Problem("namespace", found))
         problems += validation.collect(self.find_login)
-        if self.create_namespace and self.kubeconfig is None and self.context is None:
+        if self.create_namespace and not self._has_login:
             fix = "give kubeconfig or context, or make the namespace by `kubectl create namespace`"
             problems.append(Problem("create_namespace", f"is True, and there is no login to the cluster; {fix}"))
         if self.create_namespace and (self.namespace == "default" or self.namespace.startswith("kube-")):
@@ -178,6 +190,9 @@ class KubernetesComputeArgs(ComputeArgs):
         return problems
 
     def _find_cluster_problems(self) -> list[Problem]:
+        made = self.cluster.args if isinstance(self.cluster, AksCluster) else self.cluster
+        if isinstance(made, AksClusterArgs):
+            return _find_aks_problems(made)
         if not arguments.is_known(self.cluster):
             return []
         cluster = str(self.cluster)
@@ -226,6 +241,19 @@ class ComputeAddress:
     def find_demand_problems(self, demand: Demand, machine: Machine) -> list[Problem]:  # noqa: ARG002 (not known)
         """What the cluster cannot give of what a job asks for; what it has, the plugin asks when it is known."""
         return []
+
+
+def _find_aks_problems(cluster: AksClusterArgs) -> list[Problem]:
+    problems = []
+    if not cluster.local_accounts:
+        fix = "Azure Machine Learning logs in by one; give it local_accounts=True"
+        problems.append(Problem("cluster", f"has no local accounts, and {fix}"))
+    taints = [each for each in cluster.all_taints if not each.startswith(TOLERATED)]
+    if taints:
+        fix = "give it taints=(), and no low_priority"
+        text = f"has nodes with {', '.join(taints)}, which the extension does not tolerate, and it has no other nodes"
+        problems.append(Problem("cluster", f"{text}; {fix}"))
+    return problems
 
 
 def _find_instance_type_problems(args: KubernetesComputeArgs) -> list[Problem]:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from aml_infra.components import kubernetes_names, registry_login
+from aml_infra.components.aks_cluster import AksCluster
 from aml_infra.components.container_registry import ContainerRegistry
+from aml_infra.components.kubeconfig import Access
 from aml_infra.components.kubernetes_cluster_args import KubernetesClusterArgs
 from aml_infra.components.registry_login import Login
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 RUN_LABEL = "aml-infra.run"
 """The label that all pods of runs have."""
+
+POD = "in-cluster"
+"""What stands for the cluster that the program itself runs in, which has no name there."""
 
 GPU = "nvidia.com/gpu"
 PULL_SECRET = "kubernetes.io/dockerconfigjson"  # noqa: S105 (a type)
@@ -64,6 +69,20 @@ class Place:
     def options(self) -> pulumi.ResourceOptions:
         """The options of each object."""
         return pulumi.ResourceOptions(parent=self.parent, provider=self.provider, depends_on=list(self.after))
+
+
+def make_provider(parent: pulumi.Resource, name: str, access: Access, cluster: AksCluster | None = None) -> Provider:
+    """What makes objects in ``cluster``, or in the one that ``access`` leads to."""
+    from pulumi_kubernetes import Provider
+
+    return Provider(
+        f"{name}-provider",
+        kubeconfig=access.path if cluster is None else cluster.kubeconfig,
+        context=access.context if cluster is None else cluster.cluster_name,
+        # Else Pulumi takes another path, or a renewed certificate, for another cluster, and makes everything anew.
+        cluster_identifier=access.context or POD if cluster is None else cluster.resource_id,
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
 
 
 def make_namespace(place: Place, part: str, *, security: str = "restricted") -> pulumi.Resource:

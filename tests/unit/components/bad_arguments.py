@@ -782,8 +782,9 @@ ROWS: dict[Any, dict[str, list[tuple[Any, str | list[str]]]]] = {
             ("pets", "workspace: is 'pets', a str; allowed is a Workspace or a WorkspaceArgs"),
         ],
         "cluster": [
-            (None, "cluster: is None; allowed is text"),
-            (5, "cluster: is 5, an int; allowed is text, as in '5'"),
+            (None, "cluster: is None; allowed is an AksCluster, an AksClusterArgs or text"),
+            (5, "cluster: is 5, an int; allowed is an AksCluster, an AksClusterArgs or text, as in '5'"),
+            (aml_infra.AksClusterArgs(workspace=aml_infra.WorkspaceArgs(location="westeurope")), ["cluster: has no local accounts, and Azure Machine Learning logs in by one; give it local_accounts=True", "cluster: has nodes with nvidia.com/gpu=present:NoSchedule, which the extension does not tolerate, and it has no other nodes; give it taints=(), and no low_priority"]),
             ("", "cluster: is '', no resource id of a cluster; `az aks show --query id`, or `az connectedk8s show --query id`, shows it, as in '/subscriptions/.../resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/vision'"),
             ("vision", "cluster: is 'vision', no resource id of a cluster; `az aks show --query id`, or `az connectedk8s show --query id`, shows it, as in '/subscriptions/.../resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/vision'"),
             ("/subscriptions/s/resourceGroups/g/providers/Microsoft.Kubernetes/connectedClusters/c", "create_extension: is True, and the extension of a cluster on Azure Arc needs an Azure Relay, which Azure's own tool makes with it; install it by `az k8s-extension create --extension-type Microsoft.AzureML.Kubernetes`, and set this to False"),

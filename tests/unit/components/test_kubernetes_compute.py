@@ -9,6 +9,8 @@ import pytest
 from pulumi.runtime import mocks
 
 from aml_infra import (
+    AksCluster,
+    AksClusterArgs,
     InstanceType,
     InvalidInput,
     KubernetesCompute,
@@ -385,3 +387,35 @@ def test_a_job_that_asks_for_more_is_refused(engine: Engine, source_folder: path
         ),
         ("train.gpus: is 1; instance type 'small' has 0; no instance type has all that is asked for; add one that has"),
     ]
+
+
+def make_on_aks(engine: Engine, **given: Any) -> None:
+    """Attaches a cluster that the same program makes."""
+
+    def make_cluster() -> tuple[Workspace, AksCluster]:
+        workspace = Workspace("pets", WorkspaceArgs(location="westeurope", public_network_access=True))
+        return workspace, AksCluster("gpu", AksClusterArgs(workspace=workspace, **given))
+
+    def program() -> None:
+        workspace, cluster = make_cluster()
+        args = KubernetesComputeArgs(workspace=workspace, cluster=cluster, instance_types=TYPES)
+        KubernetesCompute("vision", args)
+
+    name = engine.run(lambda: {"name": make_cluster()[1].cluster_name})["name"]
+    engine.clusters[name] = {"id": f"/{name}", "name": name, "location": "westeurope"}
+    engine.resources.clear()
+    engine.run(program)
+
+
+def test_a_cluster_of_the_same_program_needs_no_login(engine: Engine, requests: dict[str, Any]) -> None:
+    """By Azure's login instance types are made in it; what is attached is that cluster."""
+    make_on_aks(engine, local_accounts=True, taints=())
+
+    made = engine.find("azure-native:containerservice:ManagedCluster")
+    (provider,) = list_made(engine, "pulumi:providers:kubernetes")
+    assert made.inputs["disableLocalAccounts"] is False
+    assert provider["context"] == made.inputs["resourceName"]
+    assert len(list_made(engine, INSTANCE_TYPE)) == 2
+    assert engine.find(COMPUTE).inputs["properties"]["resourceId"].endswith(f"/{made.inputs['resourceName']}")
+    needed = {urn.rpartition("::")[2] for urn in requests["vision-extension"].dependencies}
+    assert "vision-reader" in needed
