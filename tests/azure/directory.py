@@ -18,6 +18,9 @@ Kind: TypeAlias = Literal["User", "ServicePrincipal"]
 MANAGEMENT = "https://management.azure.com"
 """The audience of Resource Manager."""
 
+KUBERNETES = "6dae42f8-4368-4678-94ff-3960e28e3630"
+"""The audience of AKS: an application that is the same in all of Azure."""
+
 TOKEN_EXCHANGE = "api://AzureADTokenExchange"  # noqa: S105 - an audience
 """The audience of the assertions of federated issuers."""
 

@@ -34,7 +34,8 @@ _RESERVED_SCOPES = frozenset({"openid", "offline_access", "profile"})
 _RESOURCES = re.compile(
     r"https://(management\.azure\.com|management\.core\.windows\.net|storage\.azure\.com|vault\.azure\.net"
     r"|ml\.azure\.com|containerregistry\.azure\.net|graph\.microsoft\.com"
-    r"|[a-z0-9]{3,24}\.(blob|dfs|file|queue|table)\.core\.windows\.net)/?",
+    r"|[a-z0-9]{3,24}\.(blob|dfs|file|queue|table)\.core\.windows\.net)/?"
+    rf"|{directory.KUBERNETES}",
     re.IGNORECASE,
 )
 

@@ -25,6 +25,7 @@ from tests.azure import (
     entra,
     forwarding,
     front,
+    guard,
     machine_learning,
     mlflow_server,
     public_registry,
@@ -33,7 +34,7 @@ from tests.azure import (
     service_blobs,
     tls,
 )
-from tests.azure.cloud import Cloud
+from tests.azure.cloud import Cloud, Kubernetes
 from tests.azure.directory import Principal
 from tests.azure.job_runs import execution, identities, images, machines, nodes
 from tests.azure.resources import Resource
@@ -63,6 +64,7 @@ class Azure:
         owner: The principal that owns the subscription.
         front: The way in.
         public: The images that everybody may pull.
+        authority: The certificate that the server's own is signed by.
     """
 
     cloud: Cloud
@@ -70,6 +72,7 @@ class Azure:
     owner: Principal
     front: front.Front
     public: public_registry.PublicRegistry
+    authority: pathlib.Path
     _planes: tuple[blobs.Blobs, registries.Registries, machine_learning.MachineLearning]
 
     def add_principal(self, *roles: tuple[str, str]) -> tuple[Principal, dict[str, str]]:
@@ -87,6 +90,15 @@ class Azure:
         """
         self.cloud.registry_server = self.front.address
         return self.front.address
+
+    def serve_kubernetes(self, server_url: str, authority: bytes) -> None:
+        """Has the cloud's only managed cluster, which is yet to be made, be the Kubernetes at an address."""
+        self.cloud.kubernetes = Kubernetes(server=server_url, authority=authority)
+
+    @property
+    def guard_url(self) -> str:
+        """Where that Kubernetes asks who comes to it, and what they may."""
+        return f"https://{guard.HOST}:{self.front.address.rpartition(':')[2]}"
 
     def set_private(self, *, private: bool) -> None:
         """Lets all callers come through private endpoints from now on, or none."""
@@ -120,6 +132,7 @@ def open_azure(folder: pathlib.Path) -> Iterator[Azure]:
     public = public_registry.PublicRegistry()
     apps[public_registry.HOST] = public.build_app()
     apps["127.0.0.1"] = apps[HOSTS[3]]
+    apps[guard.HOST] = guard.build_app(cloud)
     server = front.Front(apps, certificates, forwarder)
     environment = _build_way(server, certificates) | _build_login(cloud, CLIENT_ID, secret)
     cloud.blobs = service_blobs.ServiceBlobs(cloud, emulator, certificates)
@@ -149,6 +162,7 @@ def open_azure(folder: pathlib.Path) -> Iterator[Azure]:
             owner=owner,
             front=server,
             public=public,
+            authority=certificates.authority,
             _planes=planes,
         )
         cloud.faults.clear()

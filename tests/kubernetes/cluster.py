@@ -12,6 +12,7 @@ to reach 198.18.0.0/15.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import pathlib
 import shutil
@@ -34,6 +35,24 @@ from tests.kubernetes import (
 
 _GPUS = "nvidia.com/gpu"
 _TOKEN_SECONDS = 3600
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Guard:
+    """A service on this machine's localhost that knows users and their rights, by Kubernetes' webhooks.
+
+    Attributes:
+        url: Where it is, `https://localhost:...`, with the paths `identify` and `authorize`.
+        authority: The certificate that its own is signed by.
+    """
+
+    url: str
+    authority: pathlib.Path
+
+    @property
+    def port(self) -> int:
+        """Its port."""
+        return int(self.url.rpartition(":")[2])
 
 
 class Cluster:
@@ -62,14 +81,25 @@ class Cluster:
         self._gpus: dict[str, int] = {}
         self._simulated = 0
 
+    @property
+    def server(self) -> str:
+        """The address of its API server."""
+        return self._control_plane.server
+
+    @property
+    def authority(self) -> bytes:
+        """The certificate that the API server's own is signed by."""
+        return (self.folder / "credentials" / "authority.crt").read_bytes()
+
     @classmethod
-    def start(cls, folder: pathlib.Path, *, nodes: int = 1, kwok_nodes: int = 0) -> Cluster:
+    def start(cls, folder: pathlib.Path, *, nodes: int = 1, kwok_nodes: int = 0, guard: Guard | None = None) -> Cluster:
         """Starts a cluster, and waits until all its nodes are ready.
 
         Args:
             folder: Is made; settings and logs of all components stay in it.
             nodes: How many real nodes: 1 or 2.
             kwok_nodes: How many simulated ones, as of `add_simulated_nodes`.
+            guard: Whom the API server asks about tokens that are not its own, and about the rights of who has them.
 
         Raises:
             EnclosureError: A component did not start; the end of its log is in the text.
@@ -77,6 +107,9 @@ class Cluster:
         assert nodes in {1, 2}, f"{nodes} nodes; 1 and 2 are possible"
         cluster = cls(folder)
         try:
+            if guard is not None:
+                cluster.forward(guard.port)
+                cluster._control_plane.trust(guard.url, guard.authority)
             cluster._start(nodes)
             if kwok_nodes:
                 cluster.add_simulated_nodes(kwok_nodes)

@@ -26,8 +26,8 @@ def build_etcd() -> list[str]:
     ]  # fmt: skip
 
 
-def build_apiserver(address: str, services: str) -> list[str]:
-    """The API server at `address`; `services` is the network of ClusterIPs.
+def build_apiserver(address: str, services: str, *, has_guard: bool = False) -> list[str]:
+    """The API server at `address`; `services` is the network of ClusterIPs; `has_guard` as of `build_webhooks`.
 
     Its admission plugins are the default ones, among them PodSecurity, ResourceQuota and LimitRanger. Pods leave a node
     that does not answer after seconds, instead of the default 5 minutes.
@@ -44,11 +44,28 @@ def build_apiserver(address: str, services: str) -> list[str]:
         f"--service-account-key-file={CREDENTIALS}/service-accounts.key",
         f"--service-account-signing-key-file={CREDENTIALS}/service-accounts.key",
         "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
-        f"--service-cluster-ip-range={services}", "--authorization-mode=Node,RBAC", "--allow-privileged=true",
+        f"--service-cluster-ip-range={services}", "--allow-privileged=true",
+        *(build_webhooks() if has_guard else ["--authorization-mode=Node,RBAC"]),
         "--enable-admission-plugins=NodeRestriction",
         "--default-not-ready-toleration-seconds=10", "--default-unreachable-toleration-seconds=10",
         "--shutdown-delay-duration=0s", "--shutdown-send-retry-after=false", "--profiling=false",
     ]  # fmt: skip
+
+
+def build_webhooks() -> list[str]:
+    """Options of an API server that asks a guard about logins, and about rights that its own rules do not give.
+
+    What was refused is asked again at once: a right that is new counts.
+    """
+    folder = supervisor.FOLDER / "configuration"
+    return [
+        f"--authentication-token-webhook-config-file={folder}/identify.kubeconfig",
+        "--authentication-token-webhook-version=v1",
+        "--authorization-mode=Node,RBAC,Webhook",
+        f"--authorization-webhook-config-file={folder}/authorize.kubeconfig",
+        "--authorization-webhook-version=v1",
+        "--authorization-webhook-cache-unauthorized-ttl=0s",
+    ]
 
 
 def build_controller_manager() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import pathlib
 import signal
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable
 
 import requests
+import yaml
 
 from tests.kubernetes import components, credentials, enclosure, supervisor
 
@@ -29,7 +31,25 @@ class ControlPlane:
         self._services = supervisor.build_subnet(namespaces.number, 3)
         self.credentials = credentials.Credentials(folder / "credentials", self.server)
         self.apiserver: enclosure.Process | None = None
+        self._has_guard = False
         self._write()
+
+    def trust(self, url: str, authority: pathlib.Path) -> None:
+        """Has the API server, which is yet to be started, ask a guard at ``url`` about logins and rights."""
+        folder = self._folder / "configuration"
+        certificate = base64.b64encode(authority.read_bytes()).decode()
+        for name in ("identify", "authorize"):
+            place = {"server": f"{url}/{name}", "certificate-authority-data": certificate}
+            content = {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "clusters": [{"name": "guard", "cluster": place}],
+                "users": [{"name": "apiserver", "user": {}}],
+                "contexts": [{"name": "guard", "context": {"cluster": "guard", "user": "apiserver"}}],
+                "current-context": "guard",
+            }
+            (folder / f"{name}.kubeconfig").write_text(yaml.safe_dump(content))
+        self._has_guard = True
 
     def start_store(self) -> None:
         """Starts etcd; whoever needs it waits for it."""
@@ -37,7 +57,7 @@ class ControlPlane:
 
     def start_apiserver(self) -> None:
         """Starts the API server, and waits until it is ready."""
-        argv = components.build_apiserver(self.address, f"{self._services}.0/24")
+        argv = components.build_apiserver(self.address, f"{self._services}.0/24", has_guard=self._has_guard)
         self.apiserver = self._namespaces.start("apiserver", argv)
         wait_until(lambda: self._answers(f"{self.server}/readyz"), self.apiserver)
 

@@ -10,12 +10,10 @@ from typing import Any
 
 import yaml
 
+from tests.azure.directory import KUBERNETES
 from tests.azure.resource_types import Answer, Request
 from tests.azure.resources import Resource
 from tests.azure.services.container_service.shared import refuse
-
-SERVER_APPLICATION = "6dae42f8-4368-4678-94ff-3960e28e3630"
-"""The application whose tokens AKS takes, the same in all of Azure."""
 
 CLIENT_APPLICATION = "80faf920-1908-4b52-b5ef-a8e7bedfc67a"
 _UNREACHABLE = base64.b64encode(b"no authority: nothing answers there").decode()
@@ -38,7 +36,7 @@ def list_user(request: Request) -> Answer:
         "apiVersion": "client.authentication.k8s.io/v1beta1",
         "command": "kubelogin",
         "args": [
-            "get-token", "--environment", "AzurePublicCloud", "--server-id", SERVER_APPLICATION,
+            "get-token", "--environment", "AzurePublicCloud", "--server-id", KUBERNETES,
             "--client-id", CLIENT_APPLICATION, "--tenant-id", request.cloud.tenant_id, "--login", "devicecode",
         ],
         "env": None,

@@ -1,0 +1,157 @@
+"""A cluster of AKS and a training on it, through the real engine: the tests' Azure says it is the tests' Kubernetes.
+
+That one asks the tests' Azure who comes with which token, and what the roles of Azure allow, as AKS does. Its nodes are
+not Azure's: a node of it is labelled as one of the pool, and the image is in a registry with a login, as nobody gives
+nodes here the identity of kubelets.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import re
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from aml_infra.components.aks_cluster_args import POOL, POOL_LABEL
+from tests.azure.server import Azure
+from tests.contract import kubernetes_place
+from tests.contract.kubernetes_place import PASSWORD, KubernetesPlace
+from tests.integration.projects import PROJECT, Project
+from tests.kubernetes.cluster import Guard
+from tests.kubernetes_stand_in import installation
+from tests.local_registry import USER
+
+PROGRAM = """\
+import json
+import pulumi
+import aml_infra
+
+with open("args.json") as file:
+    given = json.load(file)
+workspace = aml_infra.Workspace(
+    "pets", aml_infra.WorkspaceArgs(location="westeurope", public_network_access=True, purge_protection=False)
+)
+images = aml_infra.Registry("images", aml_infra.RegistryArgs(workspace=workspace))
+aks = aml_infra.AksCluster("gpu", aml_infra.AksClusterArgs(workspace=workspace, registry=images, **given["aks"]))
+registry = aml_infra.Registry.external(*given["registry"])
+cluster = aml_infra.KubernetesCluster(
+    "training", aml_infra.KubernetesClusterArgs(cluster=aks, registry=registry, **given["cluster"])
+)
+job = aml_infra.TrainingJob("train", aml_infra.TrainingJobArgs(**given["job"], compute=cluster))
+for output in ("run_id", "status", "attempt"):
+    pulumi.export(output, getattr(job, output))
+"""
+
+
+@pytest.fixture(scope="module")
+def place(azure: Azure, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesPlace]:
+    """A Kubernetes that the tests' Azure calls its managed cluster, with a node of the pool."""
+    azure.cloud.registered |= {"microsoft.containerservice", "microsoft.compute"}
+    guard = Guard(url=azure.guard_url, authority=azure.authority)
+    with kubernetes_place.open_place(tmp_path_factory.mktemp("kubernetes") / "place", guard) as made:
+        azure.serve_kubernetes(made.cluster.server, made.cluster.authority)
+        labels = {POOL_LABEL: POOL}
+        made.cluster.objects.apply(
+            {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node1", "labels": labels}}
+        )
+        yield made
+
+
+@pytest.fixture(scope="module")
+def plugins(azure_plugins: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, pathlib.Path]:
+    """The folders of the plugins for Azure and for Kubernetes."""
+    return azure_plugins, installation.find_plugin(tmp_path_factory.mktemp("plugin"))
+
+
+class AksProject(Project):
+    """A project with a workspace, a cluster, a namespace in it, and a training."""
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        azure: Azure,
+        place: KubernetesPlace,
+        plugins: tuple[pathlib.Path, pathlib.Path],
+    ) -> None:
+        super().__init__(folder, f"t{uuid.uuid4().hex[:8]}", folder / "data")
+        self.azure, self.place = azure, place
+        self.namespace = f"team-{self.name}"
+        on_path, plugin = plugins
+        (self.folder / "Pulumi.yaml").write_text(f"{PROJECT}    - name: kubernetes\n      path: {plugin}\n")
+        (self.folder / "__main__.py").write_text(PROGRAM)
+        self.write_script("echo line 1\necho line 2\n")
+        self.environment |= azure.environment
+        self.environment["PATH"] = f"{on_path}{os.pathsep}{os.environ['PATH']}"
+        # A cluster of Azure's would be reached through the proxy; this one is on this machine.
+        for name in ("NO_PROXY", "no_proxy"):
+            self.environment[name] += f",{place.cluster.address}"
+        # Nobody has a kubeconfig here.
+        self.environment["HOME"] = str(self.folder)
+        self.environment["PULUMI_HOME"] = str(pathlib.Path(os.environ.get("PULUMI_HOME", "~/.pulumi")).expanduser())
+        self.environment.pop("KUBECONFIG", None)
+
+    def declare(self, **aks: Any) -> None:
+        """Makes the program declare the cluster, with these arguments."""
+        given = {
+            "aks": aks,
+            "registry": (self.place.registry.address, USER, PASSWORD),
+            "cluster": {
+                "namespace": self.namespace,
+                "storage_class": self.namespace,
+                "storage_gb": 1,
+                # It is in a registry that is not reached from here.
+                "device_plugin": False,
+            },
+            "job": {"source": str(self.source), "command": ["sh", "train.sh"], "image": self.place.image},
+        }
+        (self.folder / "args.json").write_text(json.dumps(given))
+
+
+@pytest.fixture
+def project(
+    tmp_path: pathlib.Path,
+    azure: Azure,
+    place: KubernetesPlace,
+    plugins: tuple[pathlib.Path, pathlib.Path],
+) -> Iterator[AksProject]:
+    """A project; what it has made in the cluster is gone afterwards."""
+    made = AksProject(tmp_path / "project", azure, place, plugins)
+    place.make_volume(made.namespace)
+    made.pulumi("stack", "init", "test")
+    yield made
+    place.remove_namespace(made.namespace)
+
+
+def test_a_stack_trains_on_a_cluster_that_it_has_made(project: AksProject) -> None:
+    """From nothing; then there is nothing to do; a larger pool trains nothing again; and nothing is left of it."""
+    cloud, cluster = project.azure.cloud, project.place.cluster
+    before = {each.id for each in cloud.resources}
+    project.declare(max_nodes=2)
+    previewed = project.pulumi("preview")
+
+    log = project.up()
+    outputs = project.outputs()
+    again = project.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+    project.declare(max_nodes=3)
+    larger = project.up()
+    (pool,) = [each for each in cloud.resources if each.name == POOL]
+    (made,) = cluster.objects.list_all("batch/v1", "Job", project.namespace)
+    state = project.pulumi("stack", "export")
+    project.pulumi("destroy", "--yes", "--skip-preview")
+
+    assert "AksCluster" in previewed
+    assert log.index("line 1") < log.index("line 2")
+    assert (outputs["status"], outputs["attempt"]) == ("Completed", 1)
+    assert "unchanged" in again
+    assert pool.properties["maxCount"] == 3
+    assert "line 1" not in larger
+    assert made["spec"]["template"]["spec"]["nodeSelector"] == {POOL_LABEL: POOL}
+    assert project.environment["AZURE_CLIENT_SECRET"] not in state
+    assert re.search(r"eyJ[\w-]+\.eyJ", state) is None  # what each token begins with
+    assert cluster.objects.read("v1", "Namespace", project.namespace) is None
+    assert {each.id for each in cloud.resources} == before
