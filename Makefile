@@ -63,6 +63,11 @@ test-kubernetes: ## run the Kubernetes tests alone, on real pods, which `make te
 	  $(wildcard tests/integration/test_kubernetes*.py) $(ARGS)
 	@$(BOOTSTRAP) exec -- pytest tests/contract/test_backends.py -k kubernetes $(ARGS)
 
+.PHONY: test-trainer
+test-trainer: ## build Kubeflow Trainer, some minutes once, and run trainings as TrainJobs on it; no part of `make test`
+	@$(BOOTSTRAP) --only uv,trainer ensure
+	@$(BOOTSTRAP) exec -- pytest -m trainer tests/contract/test_kubernetes_trainer.py $(ARGS)
+
 .PHONY: faults
 faults: ## kill engine, plugin, job, daemon at random moments, SEEDS=1-200, BACKENDS=docker,azureml,kubernetes
 	@$(BOOTSTRAP) exec -- python -m tests.faults --seeds $(SEEDS) --backends $(BACKENDS) $(ARGS)

@@ -27,6 +27,7 @@ from tests.contract.kubernetes_place import KubernetesPlace
 from tests.contract.learning_place import LOG_METRICS, PYTHON_IMAGE, LearningPlace
 from tests.docker_daemon import find_socket, open_docker
 from tests.fault_proxy import FaultProxy
+from tests.kubernetes import trainer
 
 SERVICES = ("docker", "azureml", "kubernetes")
 BACKENDS = ("fake", *SERVICES)
@@ -317,6 +318,13 @@ def namespace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesPl
         yield place
 
 
+@pytest.fixture(scope="session")
+def trainer_namespace(namespace: KubernetesPlace) -> KubernetesPlace:
+    """The same namespace, where runs are TrainJobs."""
+    trainer.install(namespace.cluster)
+    return dataclasses.replace(namespace, runtime=trainer.RUNTIME)
+
+
 @pytest.fixture(params=BACKENDS)
 def stage(request: pytest.FixtureRequest, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """A stage on every backend by name; what it made is gone afterwards."""
@@ -356,6 +364,16 @@ def kubernetes_stage(
 ) -> Iterator[Stage]:
     """A stage on Kubernetes, for what is particular to it."""
     stage = Stage("kubernetes", tmp_path, monkeypatch, cluster=namespace)
+    yield stage
+    stage.clean()
+
+
+@pytest.fixture
+def trainer_stage(
+    trainer_namespace: KubernetesPlace, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Stage]:
+    """A stage on Kubernetes with Kubeflow Trainer, for what is particular to it."""
+    stage = Stage("kubernetes", tmp_path, monkeypatch, cluster=trainer_namespace)
     yield stage
     stage.clean()
 

@@ -17,7 +17,7 @@ import pytest
 import trustme
 import yaml
 
-from aml_infra.backends import kubernetes_api, kubernetes_follower
+from aml_infra.backends import kubernetes_api, kubernetes_follower, kubernetes_workload
 from aml_infra.backends.base import Record
 from aml_infra.backends.kubernetes import KubernetesBackend
 from aml_infra.backends.kubernetes_layout import Place
@@ -43,6 +43,7 @@ class KubernetesPlace:
         kept: the folder that the volume is.
         image: one that has a shell.
         authority: whom the clients of a proxy trust.
+        runtime: of Kubeflow Trainer, where runs are TrainJobs.
     """
 
     cluster: Cluster
@@ -50,11 +51,12 @@ class KubernetesPlace:
     kept: pathlib.Path
     image: str
     authority: trustme.CA
+    runtime: str = ""
 
     @property
     def place(self) -> Place:
         """What the backend is told."""
-        return Place(namespace=NAMESPACE, claim=CLAIM, pull_secret=PULL_SECRET)
+        return Place(namespace=NAMESPACE, claim=CLAIM, pull_secret=PULL_SECRET, runtime=self.runtime)
 
     def open_api(self, kubeconfig: pathlib.Path | None = None) -> kubernetes_api.KubernetesApi:
         """Another client of the API server, an administrator's unless a kubeconfig says otherwise."""
@@ -165,7 +167,8 @@ class KubernetesPlace:
     def clean(self) -> None:
         """Ends the runs that go on still."""
         api = self.open_api()
-        for kind in ("batch/v1/jobs", "v1/pods", "v1/secrets", "v1/configmaps"):
+        kinds = ["batch/v1/jobs", "v1/pods", "v1/secrets", "v1/configmaps"]
+        for kind in [*([kubernetes_workload.TRAIN_JOBS] if self.runtime else []), *kinds]:
             for each in api.list(kind, "aml-infra.run"):
                 api.delete(kind, each["metadata"]["name"])
 

@@ -22,6 +22,7 @@ def write_image(
     *,
     entrypoint: Sequence[str] = (),
     links: Mapping[str, str] | None = None,
+    user: str = "",
 ) -> None:
     """Writes an archive as `docker load` and `ctr images import` read it.
 
@@ -31,6 +32,7 @@ def write_image(
         files: Executable files by their paths in the image.
         entrypoint: The program that a container runs.
         links: What symbolic links in the image point to, by the links' paths.
+        user: Whoever a container runs as; root by default.
     """
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
@@ -43,7 +45,7 @@ def write_image(
     config = {
         "architecture": _MACHINES[platform.machine()],
         "os": "linux",
-        "config": {"Entrypoint": list(entrypoint), "Env": ["PATH=/bin"]},
+        "config": {"Entrypoint": list(entrypoint), "Env": ["PATH=/bin"], "User": user},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer.getvalue()).hexdigest()}"]},
         "history": [{"created_by": name}],  # so that no two images are one for the kubelet
     }

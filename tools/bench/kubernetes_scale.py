@@ -87,9 +87,17 @@ def _measure_ours(place: bed.Bed, cluster: KubernetesPlace) -> tuple[float, int]
 def _measure_reference(cluster: KubernetesPlace) -> float:
     """Seconds until as many plain Jobs have ended, as many of them made at once."""
     api = cluster.open_api()
-    container = {"name": "train", "image": cluster.image, "command": ["true"], "resources": {"limits": _GPU}}
+    # The namespace takes none but restricted pods.
+    container = {
+        "name": "train",
+        "image": cluster.image,
+        "command": ["true"],
+        "resources": {"limits": _GPU},
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
     pod = {
         "restartPolicy": "Never",
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [container],
         "tolerations": [simulation.TOLERATION],
         "nodeSelector": simulation.NODE_SELECTOR,

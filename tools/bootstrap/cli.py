@@ -114,5 +114,7 @@ def _parse_only(text: str, command: str, stack_name: str, made: steps.Steps) -> 
     unwanted = {
         *([] if stack_name == environment.LOCAL_STACK else [made.base_image.name]),
         *([] if command == "exec" else [made.registry.name, made.azurite.name, made.cluster.name]),
+        # Its suite has a target of its own, which names it.
+        made.trainer.name,
     }
     return [name for name in made.names if name not in unwanted]

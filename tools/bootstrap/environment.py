@@ -58,7 +58,7 @@ def build_changes(places: layout.Layout, made: steps.Steps, env: Mapping[str, st
 
 def _find_own_folders(places: layout.Layout) -> list[pathlib.Path]:
     own = [places.engine / "bin", places.uv / "bin", places.registry / "usr" / "bin", places.azurite / "bin"]
-    return [*own, *places.cluster_folders]
+    return [*own, *places.cluster_folders, places.trainer / "bin"]
 
 
 def prepare(places: layout.Layout, env: Mapping[str, str], stack: str) -> None:

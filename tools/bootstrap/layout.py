@@ -94,6 +94,10 @@ class Layout:
         return self.cluster_packages / "usr/lib/cni"
 
     @property
+    def trainer(self) -> pathlib.Path:
+        return self.cache / f"trainer-{versions.TRAINER}-jobset-{versions.JOBSET}"
+
+    @property
     def plugin(self) -> pathlib.Path:
         """Where the engine looks for the docker-build plugin; one that is merely on PATH makes it warn each time."""
         return self.pulumi_home / "plugins" / f"resource-docker-build-v{versions.DOCKER_BUILD}"

@@ -20,6 +20,7 @@ from tools.bootstrap import (
     plugins,
     registry,
     step,
+    trainer,
     venv,
 )
 
@@ -39,6 +40,7 @@ class Steps:
     registry: registry.Registry
     azurite: azurite.Azurite
     cluster: cluster.Cluster
+    trainer: trainer.Trainer
     builder: golang.GoBuilder
 
     @property
@@ -54,6 +56,7 @@ class Steps:
                 self.buildx,
                 self.azurite,
                 self.cluster,
+                self.trainer,
             ],
             [self.docker, self.base_image, self.registry],
         ]
@@ -82,6 +85,7 @@ def build_steps(tools: step.Tools) -> Steps:
         registry=registry.Registry(tools),
         azurite=azurite.Azurite(tools, uv),
         cluster=cluster.Cluster(tools, builder),
+        trainer=trainer.Trainer(tools, builder),
         builder=builder,
     )
 

@@ -96,7 +96,7 @@ class FakeBuilder:
 
     def __init__(self, sources: pathlib.Path) -> None:
         self.built: list[str] = []
-        self._sources = sources
+        self.sources = sources
 
     def build(
         self,
@@ -112,8 +112,8 @@ class FakeBuilder:
 
     def find_module(self, module: str, dependency: str, hear: Callable[[str], None]) -> pathlib.Path:
         for name in ("python/cmd/pulumi-language-python-exec", "python/dist/pulumi-resource-pulumi-python"):
-            put_program(self._sources / name)
-        return self._sources
+            put_program(self.sources / name)
+        return self.sources
 
     def clean(self) -> None:
         self.built.append("clean")

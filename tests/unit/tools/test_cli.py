@@ -14,7 +14,8 @@ def test_an_unknown_step_is_refused(capsys: pytest.CaptureFixture[str], tmp_path
     assert code == 1
     assert capsys.readouterr().err == (
         "error: --only: unknown step dokcer; "
-        "steps are uv, venv, engine, language, docker-build, buildx, azurite, cluster, docker, base-image, registry\n"
+        "steps are uv, venv, engine, language, docker-build, buildx, azurite, cluster, trainer, docker, base-image, "
+        "registry\n"
     )
 
 

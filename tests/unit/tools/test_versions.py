@@ -30,6 +30,8 @@ def test_versions_are_numbers(text: str, numbers: tuple[int, ...]) -> None:
         ("kubernetes", "k8s.io/kubernetes", versions.KUBERNETES),
         ("kubernetes", "github.com/coredns/coredns", versions.COREDNS),
         ("kwok", "sigs.k8s.io/kwok", versions.KWOK),
+        ("trainer", "github.com/kubeflow/trainer/v2", versions.TRAINER),
+        ("trainer", "sigs.k8s.io/jobset", versions.JOBSET),
     ],
 )
 def test_the_modules_build_what_the_pins_say(module: str, dependency: str, version: str) -> None:
