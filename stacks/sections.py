@@ -119,11 +119,11 @@ class KubernetesSection(Section):
     queue: str | None = None
     node_selector: dict[str, str] = {}
     tolerations: list[TolerationSection] = []
-    autoscaling: bool = False
+    autoscaling: bool | None = None
     priority_class: str | None = None
     shared_memory_gb: float = 2
     egress_cidrs: list[str] | None = None
-    device_plugin: bool = False
+    device_plugin: bool | None = None
     pending_minutes: float = 30
     runtime: str | None = None
 

@@ -192,7 +192,8 @@ class KubernetesComputeArgs(ComputeArgs):
     def _find_cluster_problems(self) -> list[Problem]:
         made = self.cluster.args if isinstance(self.cluster, AksCluster) else self.cluster
         if isinstance(made, AksClusterArgs):
-            return _find_aks_problems(made)
+            # Arguments of its own that are of a wrong type are told where it is made.
+            return [] if arguments.find_type_problems(made) else _find_aks_problems(made)
         if not arguments.is_known(self.cluster):
             return []
         cluster = str(self.cluster)

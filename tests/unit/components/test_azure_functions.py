@@ -15,7 +15,14 @@ from aml_infra.errors import BackendUnavailable
 from tests.unit.components.engine import Engine
 
 DEMAND = Demand(subscription_id="s", location="westeurope", vm_size="x", nodes=2, low_priority=False)
-ASKED = {"subscriptionId": "s", "location": "westeurope", "vmSize": "x", "nodes": 2, "lowPriority": False}
+ASKED = {
+    "subscriptionId": "s",
+    "location": "westeurope",
+    "vmSize": "x",
+    "nodes": 2,
+    "lowPriority": False,
+    "service": "learning",
+}
 LOGIN = {"username": "0000", "password": "sesame"}
 
 

@@ -48,12 +48,12 @@ def find_problems(engine: Engine, settings: types.ModuleType, **sections: Any) -
 
 @pytest.mark.parametrize(
     ("section", "args", "made"),
-    [("KubernetesSection", KubernetesClusterArgs, {"registry"}), ("TolerationSection", Toleration, set())],
+    [("KubernetesSection", KubernetesClusterArgs, {"registry", "cluster"}), ("TolerationSection", Toleration, set())],
 )
 def test_every_argument_has_a_setting_and_the_same_default(
     sections: types.ModuleType, section: str, args: Any, made: set[str]
 ) -> None:
-    """What a program can say, a stack's configuration can say too; the registry is the image's."""
+    """What a program can say, a stack's configuration can say too; a registry is the image's, a cluster exists."""
     fields = {field.name: field for field in dataclasses.fields(args) if field.name not in made}
     model = getattr(sections, section).model_fields
 
