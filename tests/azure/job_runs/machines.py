@@ -12,12 +12,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import docker
 import docker.errors
-import docker.utils
+import docker.utils.socket
 
 LABEL = "aml-infra.tests.azure-jobs"
 _LIFE = "7200"
 """Seconds after which a machine is gone for good, should these tests be killed."""
 _SECONDS = 120
+
+_BEGIN = 'read -r _ && exec "$@" </dev/null'
+"""Begins when it is told: Docker's client loses what a process says before the answer to its start is read."""
 
 
 class ImageMissing(Exception):
@@ -187,18 +190,24 @@ class Machine:
         """
         try:
             made = self._client.exec_create(
-                self._container, list(command), environment=dict(environment), workdir=folder, user="0"
+                self._container,
+                ["sh", "-c", _BEGIN, "sh", *command],
+                stdin=True,
+                environment=dict(environment),
+                workdir=folder,
+                user="0",
             )
-            stream = self._client.exec_start(made["Id"], stream=True, demux=True)
-        except docker.errors.APIError:
+            socket = self._client.exec_start(made["Id"], socket=True)
+            socket._sock.sendall(b"\n")  # type: ignore[union-attr]  # it reads only, and this one is a socket's
+        except (docker.errors.APIError, BrokenPipeError, ConnectionResetError):
             return None
         finally:
             begun.set()
         try:
-            for stdout, stderr in stream:
-                hear(stdout, stderr)
+            for stream, data in docker.utils.socket.frames_iter(socket, tty=False):
+                hear(*((None, data) if stream == docker.utils.socket.STDERR else (data, None)))
         finally:
-            stream._response.close()  # type: ignore[attr-defined]  # its own close() leaves the socket open
+            socket._response.close()  # type: ignore[union-attr]  # its own close() leaves the connection open
         try:
             status = self._client.exec_inspect(made["Id"])["ExitCode"]
         except docker.errors.APIError:
