@@ -102,8 +102,13 @@ def _read(found: Mapping[str, Any] | None, origin: str) -> Login | None:
     return Login(username=username, password=password, origin=origin) if password else None
 
 
+def is_azure(server: str) -> bool:
+    """Whether a registry is one of Azure's container registries, by its host."""
+    return server.endswith(_AZURE)
+
+
 def _find_in_azure(server: str) -> Login | None:
-    if not server.endswith(_AZURE):
+    if not is_azure(server):
         return None
     from aml_infra import azure_client
 

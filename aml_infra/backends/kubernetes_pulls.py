@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from aml_infra import registry_logins
+
 PULLING = ("ErrImagePull", "ImagePullBackOff")
 """What a container waits for whose image is not there yet."""
 
@@ -37,37 +39,53 @@ _FIXES = (
 )
 
 
+_REFUSED = re.compile(r"40[13] (?:Unauthorized|Forbidden)|pull access denied|no basic auth credentials")
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Unreachable:
-    """A registry that a node cannot use, which no waiting mends.
+class PullProblem:
+    """A registry that a node cannot pull from.
 
     Attributes:
         registry: its server.
         said: why, in the node's words.
         fix: what to do.
+        may_pass: whether that counts for a pod that waits already.
     """
 
     registry: str
     said: str
     fix: str
+    may_pass: bool = False
 
     def __str__(self) -> str:
         return f"nodes cannot pull from registry {self.registry!r}: {self.said}; {self.fix}"
 
 
-def find_unreachable(pod: Mapping[str, Any]) -> Unreachable | None:
+def find_problem(pod: Mapping[str, Any]) -> PullProblem | None:
     """The registry that keeps a pod from its image, if it is that."""
     for each in pod["status"].get("containerStatuses") or ():
         waiting = (each.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") not in PULLING:
             continue
-        message = str(waiting.get("message") or "")
+        message, registry = str(waiting.get("message") or ""), find_registry(str(each.get("image") or ""))
         for pattern, fix in _FIXES:
             if found := pattern.search(message):
-                return Unreachable(registry=find_registry(str(each["image"])), said=found[0], fix=fix)
+                return PullProblem(registry=registry, said=found[0], fix=fix)
+        if found := _REFUSED.search(message):
+            return PullProblem(registry=registry, said=found[0], fix=_find_login_fix(registry), may_pass=True)
     return None
 
 
 def find_registry(reference: str) -> str:
     """The server in an image's reference."""
     return reference.partition("/")[0]
+
+
+def _find_login_fix(registry: str) -> str:
+    if registry_logins.is_azure(registry):
+        return (
+            "they need the role AcrPull there, as AksClusterArgs.registry or `az aks update --attach-acr` gives it, "
+            "which counts after minutes; or a token for the repository, as Registry.external"
+        )
+    return "they need a login there, which KubernetesClusterArgs.registry gives; or there is no such image"

@@ -232,8 +232,8 @@ def _explain_pod(pod: Mapping[str, Any]) -> str:
     scheduled = find_condition(pod, "PodScheduled") or {}
     if scheduled.get("status") == "False":
         return f"no node takes it: {scheduled.get('message') or scheduled.get('reason')}"
-    if unreachable := kubernetes_pulls.find_unreachable(pod):
-        return str(unreachable)
+    if problem := kubernetes_pulls.find_problem(pod):
+        return str(problem)
     waiting = ((_find_container(pod) or {}).get("state") or {}).get("waiting") or {}
     reason = str(waiting.get("reason") or "")
     if reason and reason not in _WAITS:

@@ -15,10 +15,10 @@ HEAD = (
 )
 
 
-def build_pod(message: str, reason: str = "ErrImagePull") -> dict[str, Any]:
+def build_pod(message: str, reason: str = "ErrImagePull", image: str = IMAGE) -> dict[str, Any]:
     """A pod that waits for its image."""
     waiting = {"reason": reason, "message": message}
-    return {"status": {"containerStatuses": [{"name": "train", "image": IMAGE, "state": {"waiting": waiting}}]}}
+    return {"status": {"containerStatuses": [{"name": "train", "image": image, "state": {"waiting": waiting}}]}}
 
 
 @pytest.mark.parametrize("before", ["", 'Back-off pulling image "x": ErrImagePull: rpc error: code = Unknown desc = '])
@@ -38,22 +38,46 @@ def build_pod(message: str, reason: str = "ErrImagePull") -> dict[str, Any]:
 )
 def test_a_registry_that_nodes_cannot_use_is_named(before: str, said: str, fix: str) -> None:
     """With the node's own words, and what to do; also while it waits to try again."""
-    found = kubernetes_pulls.find_unreachable(build_pod(before + HEAD + said, "ImagePullBackOff"))
+    found = kubernetes_pulls.find_problem(build_pod(before + HEAD + said, "ImagePullBackOff"))
 
+    assert found is not None
+    assert not found.may_pass
     assert str(found).startswith(f"nodes cannot pull from registry 'registry.example:5000': {said}; ")
+    assert fix in str(found)
+
+
+@pytest.mark.parametrize(
+    ("image", "fix"),
+    [(IMAGE, "KubernetesClusterArgs.registry"), ("pets.azurecr.io/fastai@sha256:ab", "AksClusterArgs.registry")],
+)
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (HEAD + "unexpected status from HEAD request: 401 Unauthorized", "401 Unauthorized"),
+        ("failed to authorize: failed to fetch anonymous token: unexpected status: 403 Forbidden", "403 Forbidden"),
+        ("pull access denied, repository does not exist or may require authorization", "pull access denied"),
+        ("no basic auth credentials", "no basic auth credentials"),
+    ],
+)
+def test_a_registry_that_takes_no_login_of_nodes_is_named(image: str, fix: str, message: str, said: str) -> None:
+    """A login, or a role, may be given while the pod waits."""
+    found = kubernetes_pulls.find_problem(build_pod(message, image=image))
+
+    assert found is not None
+    assert found.may_pass
+    assert str(found).startswith(f"nodes cannot pull from registry {image.partition('/')[0]!r}: {said}; ")
     assert fix in str(found)
 
 
 @pytest.mark.parametrize(
     "pod",
     [
-        build_pod(HEAD + "unexpected status from HEAD request: 401 Unauthorized"),
         build_pod(f'failed to resolve reference "{IMAGE}": {IMAGE}: not found'),
         build_pod("lookup registry.example: no such host", "CreateContainerConfigError"),
         build_pod("", "ContainerCreating"),
         {"status": {}},
     ],
 )
-def test_what_is_no_matter_of_reach_is_none(pod: dict[str, Any]) -> None:
+def test_what_is_no_matter_of_the_registry_is_none(pod: dict[str, Any]) -> None:
     """It is told as the cluster says it, and waited for as long as anything."""
-    assert kubernetes_pulls.find_unreachable(pod) is None
+    assert kubernetes_pulls.find_problem(pod) is None
