@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette import applications, requests, responses, routing
 
-from tests.azure import directory, roles
+from tests.azure import directory, instance_metadata, roles
 from tests.azure.services.container_service.shared import CLUSTERS
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _VERBS = {
 
 
 def build_app(cloud: Cloud) -> applications.Starlette:
-    """The app for API servers."""
+    """The app for API servers, and for nodes."""
 
     async def identify(request: requests.Request) -> responses.Response:
         review = await request.json()
@@ -54,6 +54,7 @@ def build_app(cloud: Cloud) -> applications.Starlette:
         routes=[
             routing.Route("/identify", identify, methods=["POST"]),
             routing.Route("/authorize", authorize, methods=["POST"]),
+            instance_metadata.build_route(cloud),
         ]
     )
 

@@ -97,7 +97,7 @@ class Azure:
 
     @property
     def guard_url(self) -> str:
-        """Where that Kubernetes asks who comes to it, and what they may."""
+        """Where that Kubernetes asks who comes to it, and what they may, and its nodes who they are."""
         return f"https://{guard.HOST}:{self.front.address.rpartition(':')[2]}"
 
     def set_private(self, *, private: bool) -> None:

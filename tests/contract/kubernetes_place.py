@@ -24,6 +24,7 @@ from aml_infra.backends.kubernetes_layout import Place
 from tests.docker_daemon import open_docker
 from tests.fault_proxy import FaultProxy
 from tests.kubernetes.cluster import Cluster, Guard
+from tests.kubernetes.node import CredentialProvider
 from tests.local_registry import USER, LocalRegistry, open_registry
 
 NAMESPACE = "runs"
@@ -174,14 +175,16 @@ class KubernetesPlace:
 
 
 @contextlib.contextmanager
-def open_place(folder: pathlib.Path, guard: Guard | None = None) -> Iterator[KubernetesPlace]:
-    """A cluster of one node with one namespace, in which pods must be restricted; ``guard`` is as of ``Cluster``."""
+def open_place(
+    folder: pathlib.Path, guard: Guard | None = None, provider: CredentialProvider | None = None
+) -> Iterator[KubernetesPlace]:
+    """A cluster of one node with one namespace, in which pods must be restricted; the rest is as of ``Cluster``."""
     folder.mkdir()
     (folder / "registry").mkdir()
     kept = folder / "kept"
     with contextlib.ExitStack() as stack:
         registry = stack.enter_context(open_registry(folder / "registry", PASSWORD, _find_port()))
-        cluster = Cluster.start(folder / "cluster", guard=guard)
+        cluster = Cluster.start(folder / "cluster", guard=guard, provider=provider)
         stack.callback(cluster.stop)
         cluster.forward(int(registry.address.rpartition(":")[2]))
         _make_namespace(cluster, registry, kept)

@@ -92,7 +92,15 @@ class Cluster:
         return (self.folder / "credentials" / "authority.crt").read_bytes()
 
     @classmethod
-    def start(cls, folder: pathlib.Path, *, nodes: int = 1, kwok_nodes: int = 0, guard: Guard | None = None) -> Cluster:
+    def start(
+        cls,
+        folder: pathlib.Path,
+        *,
+        nodes: int = 1,
+        kwok_nodes: int = 0,
+        guard: Guard | None = None,
+        provider: node.CredentialProvider | None = None,
+    ) -> Cluster:
         """Starts a cluster, and waits until all its nodes are ready.
 
         Args:
@@ -100,6 +108,7 @@ class Cluster:
             nodes: How many real nodes: 1 or 2.
             kwok_nodes: How many simulated ones, as of `add_simulated_nodes`.
             guard: Whom the API server asks about tokens that are not its own, and about the rights of who has them.
+            provider: What logs nodes in to registries for which a pod has no pull secret.
 
         Raises:
             EnclosureError: A component did not start; the end of its log is in the text.
@@ -110,7 +119,9 @@ class Cluster:
             if guard is not None:
                 cluster.forward(guard.port)
                 cluster._control_plane.trust(guard.url, guard.authority)
-            cluster._start(nodes)
+            for port in provider.ports if provider is not None else ():
+                cluster.forward(port)
+            cluster._start(nodes, provider)
             if kwok_nodes:
                 cluster.add_simulated_nodes(kwok_nodes)
         except BaseException:
@@ -236,10 +247,10 @@ class Cluster:
         for each in added:
             self._wait_ready(each["metadata"]["name"])
 
-    def _start(self, count: int) -> None:
+    def _start(self, count: int, provider: node.CredentialProvider | None) -> None:
         self._control_plane.start_store()
         for place in range(1, count + 1):
-            made = node.Node(self._namespaces, self._control_plane.credentials, self.folder, place)
+            made = node.Node(self._namespaces, self._control_plane.credentials, self.folder, place, provider)
             self.nodes[made.name] = made
             made.start_containerd()
         self._control_plane.start_apiserver()

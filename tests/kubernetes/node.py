@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 import shutil
 import signal
+from collections.abc import Mapping
 
 import yaml
 
@@ -45,11 +47,35 @@ disabled_plugins = [
 """
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CredentialProvider:
+    """A program that logs kubelets in to registries, and the way to them.
+
+    See https://kubernetes.io/docs/tasks/administer-cluster/kubelet-credential-provider/.
+
+    Attributes:
+        program: An executable file.
+        images: Which images it is asked about, such as `*.azurecr.io`.
+        environment: Variables that lead it and the container runtime to the registries, on this machine's localhost.
+        ports: Those of localhost that are in the variables.
+    """
+
+    program: pathlib.Path
+    images: tuple[str, ...]
+    environment: Mapping[str, str]
+    ports: tuple[int, ...]
+
+
 class Node:
     """One node; all nodes share the network namespace, so a port of the host's network is one of all of them."""
 
     def __init__(
-        self, namespaces: enclosure.Enclosure, keys: credentials.Credentials, folder: pathlib.Path, place: int
+        self,
+        namespaces: enclosure.Enclosure,
+        keys: credentials.Credentials,
+        folder: pathlib.Path,
+        place: int,
+        provider: CredentialProvider | None = None,
     ) -> None:
         """Writes what the node is told; `place` counts from 1."""
         self.name = f"node{place}"
@@ -59,6 +85,7 @@ class Node:
         self._address = f"{link}.{place + 1}"
         self._namespaces = namespaces
         self._socket = f"/run/{self.name}/containerd.sock"
+        self._provider = provider
         self._configuration = supervisor.FOLDER / "configuration"
         self._folder = supervisor.STATE / self.name
         keys.issue(self.name, self.name, self._address)
@@ -79,11 +106,15 @@ class Node:
         }
         (written / f"{self.name}-kubelet.yaml").write_text(yaml.safe_dump(kubelet))
         (written / "resolv.conf").write_text("")
+        if provider is not None:
+            (written / "credential-providers.yaml").write_text(yaml.safe_dump(build_provider_configuration(provider)))
 
     def start_containerd(self) -> None:
         """Starts the container runtime."""
         file = self._configuration / f"{self.name}-containerd.toml"
-        self.containerd = self._namespaces.start(f"{self.name}-containerd", ["containerd", f"--config={file}"])
+        variables = self._provider.environment if self._provider is not None else {}
+        argv = ["env", *(f"{name}={value}" for name, value in variables.items()), "containerd", f"--config={file}"]
+        self.containerd = self._namespaces.start(f"{self.name}-containerd", argv)
 
     def build_ctr(self, *words: str) -> list[str]:
         """A command for the runtime, about what the kubelet uses of it."""
@@ -96,8 +127,15 @@ class Node:
             ["hyperkube", "kubelet", f"--config={self._configuration}/{self.name}-kubelet.yaml",
              f"--kubeconfig={components.CREDENTIALS}/{self.name}.kubeconfig", f"--hostname-override={self.name}",
              f"--node-ip={self._address}", f"--root-dir={self._folder}/kubelet",
-             f"--cert-dir={self._folder}/kubelet/pki"],
+             f"--cert-dir={self._folder}/kubelet/pki", *self._build_provider_options()],
         )  # fmt: skip
+
+    def _build_provider_options(self) -> list[str]:
+        if self._provider is None:
+            return []
+        file = self._configuration / "credential-providers.yaml"
+        folder = self._provider.program.parent
+        return [f"--image-credential-provider-config={file}", f"--image-credential-provider-bin-dir={folder}"]
 
     def kill_kubelet(self) -> None:
         """Kills the kubelet at once; what runs on the node goes on."""
@@ -129,6 +167,18 @@ def build_network(name: str, subnet: str, folder: str) -> dict[str, object]:
         },
     }
     return {"cniVersion": "0.4.0", "name": name, "plugins": [bridge]}
+
+
+def build_provider_configuration(provider: CredentialProvider) -> dict[str, object]:
+    """What the kubelet is told of a program for logins (kubelet.config.k8s.io/v1)."""
+    told = {
+        "name": provider.program.name,
+        "apiVersion": "credentialprovider.kubelet.k8s.io/v1",
+        "matchImages": list(provider.images),
+        "defaultCacheDuration": "0s",
+        "env": [{"name": name, "value": value} for name, value in provider.environment.items()],
+    }
+    return {"apiVersion": "kubelet.config.k8s.io/v1", "kind": "CredentialProviderConfig", "providers": [told]}
 
 
 def build_kubelet_configuration(name: str, address: str, folder: pathlib.Path, endpoint: str) -> dict[str, object]:
