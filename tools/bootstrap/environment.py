@@ -42,6 +42,7 @@ def build_changes(places: layout.Layout, made: steps.Steps, env: Mapping[str, st
         "PATH": os.pathsep.join(dict.fromkeys([*front, *path])),
         "VIRTUAL_ENV": str(places.venv),
         "PULUMI_SKIP_UPDATE_CHECK": env.get("PULUMI_SKIP_UPDATE_CHECK", "true"),
+        "MYPY_CACHE_DIR": env.get("MYPY_CACHE_DIR") or str(places.type_checks),
         **venv.build_uv_environment(made.uv.tools.commands),
     }
     if uses_own_backend(stack, env):

@@ -103,6 +103,11 @@ class Layout:
         return self.pulumi_home / "plugins" / f"resource-docker-build-v{versions.DOCKER_BUILD}"
 
     @property
+    def type_checks(self) -> pathlib.Path:
+        """Of mypy, which goes by the files' content, so that one is right for all checkouts."""
+        return self.cache / "mypy"
+
+    @property
     def work(self) -> pathlib.Path:
         """Half-made things, on the same file system as what they will be."""
         return self.cache / "work"

@@ -57,6 +57,12 @@ def test_other_stacks_use_the_users_login(machine: fakes.Machine) -> None:
     assert not [name for name in _build(machine, "azure-dev") if "BACKEND" in name or "PASSPHRASE" in name]
 
 
+def test_checkouts_share_the_cache_of_type_checks(machine: fakes.Machine) -> None:
+    """Unless the user has one."""
+    assert _build(machine)["MYPY_CACHE_DIR"] == f"{machine.places.cache}/mypy"
+    assert _build(machine, MYPY_CACHE_DIR="mine")["MYPY_CACHE_DIR"] == "mine"
+
+
 def test_plugins_that_stack_local_does_not_use_are_not_downloaded(machine: fakes.Machine) -> None:
     """Unless the user says otherwise; the other stacks use them."""
     variable = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"
