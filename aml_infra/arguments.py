@@ -59,6 +59,18 @@ def raise_for(problems: Iterable[Problem]) -> None:
         raise InvalidProgram(unique)
 
 
+def require(name: str, args: object, *classes: type) -> None:
+    """That the arguments of a component called ``name`` are of one of its ``classes``.
+
+    Raises:
+        InvalidProgram: they are something else.
+    """
+    if not isinstance(args, classes):
+        # The first is what users give; others are made by class methods. What is in a map, as a secret, is not shown.
+        told = f"its args are {_describe(args, shows=False)}; allowed is {_add_article(classes[0].__name__)}"
+        raise InvalidProgram((Problem(name, told),))
+
+
 def is_known(value: object) -> bool:
     """Whether a value is there already, and is neither an output nor awaited; the plugin checks it when it is."""
     return not isinstance(value, (pulumi.Output, Awaitable))

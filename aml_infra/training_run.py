@@ -181,6 +181,7 @@ class TrainingRun(pulumi.CustomResource):
     """Last value of each metric that the run logged with MLflow."""
 
     def __init__(self, name: str, args: TrainingRunArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        arguments.require(name, args, TrainingRunArgs)
         arguments.raise_for(problem.under(name) for problem in arguments.find_type_problems(args))
         # Names are translated here and not by the SDK, which would translate the keys inside maps too.
         props: dict[str, Any] = {

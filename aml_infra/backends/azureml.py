@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
 
 REQUIRED = ("subscription_id", "resource_group", "workspace_name")
-OPTIONS = (*REQUIRED, "compute_name", "instance_type")
+OPTIONS = (*REQUIRED, "compute_name", "instance_type", "declared")
 RECONNECT_SECONDS = 600.0
 """How long the service may be away before following gives up; its client tries again by itself for some of it."""
 
@@ -131,9 +131,12 @@ class AzuremlBackend(Backend):
         nodes = compute["properties"].get("properties") or {}
         if compute["properties"]["computeType"] == attached_clusters.KIND:
             return self._find_attached_problems(nodes, demand)
-        size = self._service.find_size(compute["location"], nodes.get("vmSize") or "")
         asked = dataclasses.replace(demand, instance_type=self._place.instance_type)
         problems = rules.find_instance_type_problems(asked, "a GpuCluster")
+        if self._place.declared:
+            # The service has the cluster as it was, which the same update may be about to change.
+            return problems
+        size = self._service.find_size(compute["location"], nodes.get("vmSize") or "")
         if size is not None:
             problems += vm_sizes.find_demand_problems(nodes["vmSize"], demand, size)
         most = (nodes.get("scaleSettings") or {}).get("maxNodeCount")

@@ -71,6 +71,8 @@ class Place:
         workspace_name: its name.
         compute_name: the cluster in it.
         instance_type: what each worker has of an attached cluster; empty for what the service takes.
+        declared: `true` where the program has compared what jobs ask for with the machines that the cluster is to have;
+            empty where only the service knows them.
     """
 
     subscription_id: str
@@ -78,6 +80,7 @@ class Place:
     workspace_name: str
     compute_name: str
     instance_type: str = ""
+    declared: str = ""
 
     @property
     def workspace_id(self) -> str:

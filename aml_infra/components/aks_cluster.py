@@ -13,16 +13,14 @@ from aml_infra.components import (
     aks_profiles,
     azure_functions,
     azure_place,
+    beside_workspace,
     diagnostics,
     role_assignments,
     workspace_dependencies,
 )
-from aml_infra.components import workspace as workspaces
 from aml_infra.components.aks_cluster_args import POOL, AksClusterArgs
 from aml_infra.components.azure_place import Place
-from aml_infra.components.validation import Machine
 from aml_infra.components.workspace import Workspace
-from aml_infra.components.workspace_args import WorkspaceArgs
 from aml_infra.errors import Problem
 
 if TYPE_CHECKING:
@@ -67,26 +65,12 @@ class AksCluster(pulumi.ComponentResource):
     """How it is made."""
 
     def __init__(self, name: str, args: AksClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        workspace, problems = args.workspace, args.find_problems(Machine())
-        problems += workspaces.find_stand_in_problems(workspace)
-        arguments.raise_for(problem.under(name) for problem in problems)
+        arguments.require(name, args, AksClusterArgs)
+        workspace = beside_workspace.find_workspace(name, args)
         super().__init__("aml-infra:index:AksCluster", name, None, opts)
-        if isinstance(workspace, WorkspaceArgs):
-            raise TypeError("args stand for a workspace")
         self.args = args
         client = self._find_client(name)
-        made = workspace.args
-        place = Place(
-            parent=self,
-            name=name,
-            subscription_id=workspace.subscription_id,
-            # Not of the workspace's id: a workspace that is replaced must not take the cluster with it.
-            group_id=pulumi.Output.concat(
-                "/subscriptions/", workspace.subscription_id, "/resourceGroups/", workspace.resource_group_name
-            ),
-            location=workspace.location,
-            tags=args.tags if args.tags is not None else (made.tags if made is not None else {}),
-        )
+        place = beside_workspace.find_place(self, name, workspace, args.tags)
         kubelet = workspace_dependencies.make_identity(place, "kubelet")
         self.cluster_name = place.build_name("kubernetes")
         cluster = self._make_cluster(place, kubelet, client.apply(lambda known: known.tenant_id))

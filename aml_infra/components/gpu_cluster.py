@@ -13,6 +13,7 @@ from aml_infra import arguments, azure_names, rules, vm_sizes
 from aml_infra.components import (
     azure_functions,
     azure_place,
+    beside_workspace,
     image_access,
     workspace_args,
     workspace_computes,
@@ -215,12 +216,9 @@ class GpuCluster(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: GpuClusterArgs | ClusterAddress, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        workspace, problems = args.workspace, args.find_problems(Machine())
-        problems += workspaces.find_stand_in_problems(workspace)
-        arguments.raise_for(problem.under(name) for problem in problems)
+        arguments.require(name, args, GpuClusterArgs, ClusterAddress)
+        workspace = beside_workspace.find_workspace(name, args)
         super().__init__("aml-infra:index:GpuCluster", name, None, opts)
-        if isinstance(workspace, WorkspaceArgs):
-            raise TypeError("args stand for a workspace")
         self._name, self._args, self.workspace = name, args, workspace
         if isinstance(args, GpuClusterArgs):
             cluster_name = _build_name(name, args, workspace)
@@ -263,7 +261,10 @@ class GpuCluster(pulumi.ComponentResource):
         """Where the backend finds the cluster."""
         # A preview does not know the id of a cluster that is not there, which it then cannot ask about anything.
         name = pulumi.Output.all(self.cluster_name, self.id).apply(lambda known: str(known[0]))
-        return workspace_computes.build_options(self.workspace, name)
+        options = workspace_computes.build_options(self.workspace, name)
+        if isinstance(self._args, GpuClusterArgs):
+            options["declared"] = "true"
+        return options
 
     @property
     def dependencies(self) -> Sequence[pulumi.Resource]:

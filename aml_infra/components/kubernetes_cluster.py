@@ -47,7 +47,8 @@ class KubernetesCluster(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: KubernetesClusterArgs | None = None, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        self._args = args = args or KubernetesClusterArgs()
+        self._args = args = KubernetesClusterArgs() if args is None else args
+        arguments.require(name, args, KubernetesClusterArgs)
         arguments.raise_for(problem.under(name) for problem in args.find_problems(Machine()))
         super().__init__("aml-infra:index:KubernetesCluster", name, None, opts)
         if isinstance(args.cluster, AksClusterArgs):

@@ -12,6 +12,7 @@ from aml_infra.attached_clusters import InstanceType
 from aml_infra.components import (
     azure_place,
     azureml_extension,
+    beside_workspace,
     image_access,
     kubernetes_names,
     kubernetes_objects,
@@ -19,7 +20,6 @@ from aml_infra.components import (
     workspace_computes,
     workspace_creation,
 )
-from aml_infra.components import workspace as workspaces
 from aml_infra.components.aks_cluster import AksCluster
 from aml_infra.components.aks_cluster_args import AksClusterArgs
 from aml_infra.components.kubeconfig import Access
@@ -34,7 +34,6 @@ from aml_infra.components.kubernetes_compute_args import (
 )
 from aml_infra.components.validation import Machine
 from aml_infra.components.workspace import Workspace
-from aml_infra.components.workspace_args import WorkspaceArgs
 from aml_infra.errors import Problem
 from aml_infra.spec import Demand
 
@@ -84,14 +83,11 @@ class KubernetesCompute(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: KubernetesComputeArgs | ComputeAddress, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        workspace, problems = args.workspace, args.find_problems(Machine())
-        problems += workspaces.find_stand_in_problems(workspace)
-        if isinstance(args, KubernetesComputeArgs) and isinstance(args.cluster, AksClusterArgs):
-            problems.append(Problem("cluster", "is an AksClusterArgs; make an AksCluster of it, and pass that"))
-        arguments.raise_for(problem.under(name) for problem in problems)
+        arguments.require(name, args, KubernetesComputeArgs, ComputeAddress)
+        is_stand_in = isinstance(args, KubernetesComputeArgs) and isinstance(args.cluster, AksClusterArgs)
+        told = Problem("cluster", "is an AksClusterArgs; make an AksCluster of it, and pass that")
+        workspace = beside_workspace.find_workspace(name, args, [told] if is_stand_in else [])
         super().__init__("aml-infra:index:KubernetesCompute", name, None, opts)
-        if isinstance(workspace, WorkspaceArgs):
-            raise TypeError("args stand for a workspace")
         self._name, self._args, self.workspace = name, args, workspace
         if isinstance(args, KubernetesComputeArgs):
             compute_name = self._build_name(args)

@@ -72,8 +72,9 @@ class LocalDocker(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: LocalDockerArgs | None = None, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        self._args = args or LocalDockerArgs()
-        arguments.raise_for(problem.under(name) for problem in self._args.find_problems(Machine()))
+        self._args = args = LocalDockerArgs() if args is None else args
+        arguments.require(name, args, LocalDockerArgs)
+        arguments.raise_for(problem.under(name) for problem in args.find_problems(Machine()))
         super().__init__("aml-infra:index:LocalDocker", name, None, opts)
         self.register_outputs({})
 

@@ -11,6 +11,7 @@ import pulumi
 from aml_infra import arguments
 from aml_infra.components import (
     azure_functions,
+    beside_workspace,
     diagnostics,
     registry_login,
     role_assignments,
@@ -152,25 +153,11 @@ class Registry(pulumi.ComponentResource):
     has_lasting_password = False
 
     def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        workspace, problems = args.workspace, args.find_problems(Machine())
-        problems += workspaces.find_stand_in_problems(workspace)
-        arguments.raise_for(problem.under(name) for problem in problems)
+        arguments.require(name, args, RegistryArgs)
+        workspace = beside_workspace.find_workspace(name, args)
         super().__init__("aml-infra:index:Registry", name, None, opts)
         self._name = name
-        if isinstance(workspace, WorkspaceArgs):
-            raise TypeError("args stand for a workspace")
-        made = workspace.args
-        place = Place(
-            parent=self,
-            name=name,
-            subscription_id=workspace.subscription_id,
-            # Not of the workspace's id: a workspace that is replaced must not take the images with it.
-            group_id=pulumi.Output.concat(
-                "/subscriptions/", workspace.subscription_id, "/resourceGroups/", workspace.resource_group_name
-            ),
-            location=workspace.location,
-            tags=args.tags if args.tags is not None else (made.tags if made is not None else {}),
-        )
+        place = beside_workspace.find_place(self, name, workspace, args.tags)
         registry_name = place.build_name("registry")
         registry = _make_registry(place, args, registry_name)
         grants = self._grant_roles(name, args, workspace, registry)

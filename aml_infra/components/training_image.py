@@ -97,6 +97,7 @@ class TrainingImage(pulumi.ComponentResource):
     built here."""
 
     def __init__(self, name: str, args: TrainingImageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        arguments.require(name, args, TrainingImageArgs)
         arguments.raise_for(problem.under(name) for problem in [*_find_stand_ins(args), *args.find_problems(Machine())])
         super().__init__("aml-infra:index:TrainingImage", name, None, opts)
         registry, workspace = args.registry, args.workspace

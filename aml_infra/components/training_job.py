@@ -264,6 +264,7 @@ class TrainingJob(pulumi.ComponentResource):
     """Nodes that it ran on, one for each worker; on this machine, containers."""
 
     def __init__(self, name: str, args: TrainingJobArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        arguments.require(name, args, TrainingJobArgs)
         arguments.raise_for(problem.under(name) for problem in [*_find_stand_ins(args), *args.find_problems(Machine())])
         super().__init__("aml-infra:index:TrainingJob", name, None, opts)
         # The run's id starts with the name of its resource, so the child is called like the job.

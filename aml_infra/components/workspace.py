@@ -109,6 +109,7 @@ class Workspace(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: WorkspaceArgs | WorkspaceAddress, opts: pulumi.ResourceOptions | None = None
     ) -> None:
+        arguments.require(name, args, WorkspaceArgs, WorkspaceAddress)
         found = args.find_problems() if isinstance(args, WorkspaceAddress) else args.find_problems(Machine())
         arguments.raise_for(problem.under(name) for problem in found)
         super().__init__("aml-infra:index:Workspace", name, None, opts)

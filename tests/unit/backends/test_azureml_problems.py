@@ -34,7 +34,7 @@ CLUSTER = {
 class Service:
     """A workspace with one compute; anything else fails."""
 
-    def __init__(self, compute: dict[str, Any], instance_type: str = "") -> None:
+    def __init__(self, compute: dict[str, Any], instance_type: str = "", declared: str = "") -> None:
         self._compute = compute
         self.place = Place(
             subscription_id="s",
@@ -42,6 +42,7 @@ class Service:
             workspace_name="pets",
             compute_name="vision",
             instance_type=instance_type,
+            declared=declared,
         )
 
     def get_compute(self) -> dict[str, Any]:
@@ -54,9 +55,9 @@ class Service:
         return vm_sizes.Size(cpus=4, memory_gb=28, gpus=1)
 
 
-def find(compute: dict[str, Any], demand: Demand, instance_type: str = "") -> list[str]:
+def find(compute: dict[str, Any], demand: Demand, instance_type: str = "", declared: str = "") -> list[str]:
     """The problems of a run, in words."""
-    backend = AzuremlBackend(Service(compute, instance_type))  # type: ignore[arg-type]
+    backend = AzuremlBackend(Service(compute, instance_type, declared))  # type: ignore[arg-type]
     return [str(problem) for problem in backend.find_problems(demand)]
 
 
@@ -108,3 +109,12 @@ def test_machines_have_no_instance_types() -> None:
         ("gpus: is 2; a node of size STANDARD_NC4AS_T4_V3 has 1; ask for at most that, or a larger vm_size"),
         "distribution.workers: is 3; the cluster has at most 2 nodes, one for each worker; raise its max_nodes",
     ]
+
+
+def test_a_declared_cluster_is_not_as_it_was() -> None:
+    """The program knows how large it is to be; what no cluster has is refused all the same."""
+    demand = Demand(resources=Resources(gpus=2), workers=3)
+
+    assert find(CLUSTER, demand, declared="true") == []
+    (problem,) = find(CLUSTER, demand, "gpu", declared="true")
+    assert problem.startswith("instance_type: is 'gpu', and a GpuCluster has no instance types")

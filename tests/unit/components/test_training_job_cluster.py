@@ -83,6 +83,7 @@ def test_a_job_runs_where_its_cluster_is(engine: Engine, source_folder: pathlib.
         "resource_group": cluster["resourceGroupName"],
         "workspace_name": cluster["workspaceName"],
         "compute_name": cluster["computeName"],
+        "declared": "true",
     }
 
 
@@ -211,6 +212,7 @@ def test_a_preview_does_not_know_a_cluster_that_is_not_there(
         "resource_group": True,
         "workspace_name": True,
         "compute_name": False,
+        "declared": True,
         "cluster_name": True,
     }
 
