@@ -11,8 +11,8 @@ from tests.faults.__main__ import say
 from tests.faults.campaign import Campaign
 from tests.faults.grounds import open_grounds
 
-SEEDS = {"docker": "54,90,108", "azureml": "1,10,124", "kubernetes": "56,59,74,167"}
-"""Between them they kill each victim once at least, which a test of schedules checks."""
+SEEDS = {"docker": "18,48,108", "azureml": "4,34", "kubernetes": "23,77"}
+"""Between them they kill each victim once at least, whatever is trained, which a test of schedules checks."""
 
 
 @pytest.mark.parametrize("backend", schedules.BACKENDS)

@@ -36,13 +36,16 @@ def test_200_seeds_kill_everything_everywhere() -> None:
 
 
 def test_the_short_version_kills_everything_once() -> None:
-    """Of the processes on this machine each somewhere, of the services' all."""
+    """Of the processes on this machine each somewhere, of the services' all; all scenarios, and both recoveries."""
     drawn = {backend: list(map(schedules.draw, schedules.parse_seeds(text))) for backend, text in SEEDS.items()}
     victims = {backend: {kill.victim for each in own for kill in each.kills} for backend, own in drawn.items()}
 
     assert all(each.backend == backend for backend, own in drawn.items() for each in own)
     assert set.union(*victims.values()) >= set(schedules.CLIENT_VICTIMS)
     assert all(set(schedules.SERVICE_VICTIMS[backend]) <= found for backend, found in victims.items())
+    every = [each for own in drawn.values() for each in own]
+    assert {each.scenario.name for each in every} == {each.name for each in SCENARIOS}
+    assert {each.recovery for each in every} == {"make", "pulumi"}
 
 
 @pytest.mark.parametrize(("text", "seeds"), [("17", [17]), ("1-3", [1, 2, 3]), ("3,17,40-41", [3, 17, 40, 41])])

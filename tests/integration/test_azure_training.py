@@ -93,7 +93,7 @@ def test_a_stack_trains_from_nothing(
     assert list(azure.cloud.jobs.failures) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_the_fastai_example_trains_as_it_is(
     tmp_path: pathlib.Path, azure: Azure, azure_plugins: pathlib.Path, registry: LocalRegistry
