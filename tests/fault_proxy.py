@@ -21,6 +21,9 @@ _LARGEST_KNOWN = 2**20
 
 _SWITCHING = 101
 
+_HANDSHAKE = b"\x16"
+"""The first byte of who speaks TLS."""
+
 Address = str | tuple[str, int]
 """The path of a Unix socket, or host and port."""
 
@@ -76,6 +79,10 @@ class FaultProxy:
 
     def _serve(self, accepted: socket.socket) -> None:
         with accepted, contextlib.suppress(OSError):
+            if self._identity is None and accepted.recv(1, socket.MSG_PEEK) == _HANDSHAKE:
+                # As any server does: who tries TLS first, and then does without, would wait for ever.
+                accepted.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                return
             client = self._identity.wrap_socket(accepted, server_side=True) if self._identity else accepted
             with client:
                 reader = _Reader(client)
