@@ -42,11 +42,14 @@ class LocalRegistry:
     """``docker-registry`` of Debian, which speaks HTTP: Docker allows that for addresses of this machine.
 
     With an empty password anybody may do anything.
+
+    Attributes:
+        folder: has all that it keeps, and its log.
     """
 
     def __init__(self, folder: pathlib.Path, password: str) -> None:
         self.password = password
-        self._folder = folder
+        self.folder = folder
         self._configuration = CONFIGURATION
         if password:
             hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
@@ -57,12 +60,12 @@ class LocalRegistry:
 
     def start(self) -> None:
         """Starts it, on the port that it had before, and waits until it answers."""
-        content = self._configuration.format(folder=self._folder, address=self.address)
-        (self._folder / "config.yml").write_text(content)
-        log = self._folder / "registry.log"
+        content = self._configuration.format(folder=self.folder, address=self.address)
+        (self.folder / "config.yml").write_text(content)
+        log = self.folder / "registry.log"
         with log.open("wb") as sink:
             self._process = subprocess.Popen(
-                ["docker-registry", "serve", str(self._folder / "config.yml")], stdout=sink, stderr=subprocess.STDOUT
+                ["docker-registry", "serve", str(self.folder / "config.yml")], stdout=sink, stderr=subprocess.STDOUT
             )
         deadline = time.monotonic() + _START_SECONDS
         while not self._answers():

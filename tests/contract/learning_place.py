@@ -104,7 +104,8 @@ class LearningPlace:
         """Fails the node of a job."""
         self.azure.cloud.jobs.lose(name)
 
-    def run_inside(self, job: str, script: str) -> None:
+    @staticmethod
+    def run_inside(job: str, script: str) -> None:
         """Runs a shell script in the working folder of a job's process."""
         client = open_docker()
         (found,) = client.containers(filters={"label": f"{machines.LABEL}.job={job}"})

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.azure import server
-from tests.docker_daemon import open_docker
+from tests.docker_daemon import open_docker, remove_images
 from tests.integration import clones
 from tests.integration.projects import JOB_PROGRAM, Project
 from tests.local_registry import LocalRegistry, open_registry
@@ -86,8 +86,4 @@ def registry(tmp_path: pathlib.Path) -> Iterator[LocalRegistry]:
     (tmp_path / "registry").mkdir()
     with open_registry(tmp_path / "registry", PASSWORD, port) as running:
         yield running
-        client = open_docker()
-        for image in client.images():
-            for tag in image["RepoTags"] or ():
-                if tag.startswith(running.address):
-                    client.remove_image(tag, force=True)
+        remove_images(running.address)

@@ -8,7 +8,7 @@ import pathlib
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import IO, Any
 
 from tests.docker_daemon import open_docker
 
@@ -98,15 +98,17 @@ class Project:
         args = {"source": str(self.source), "command": ["sh", "train.sh"], "image": TINY_IMAGE, **changes}
         (self.folder / "args.json").write_text(json.dumps({self.name: args}))
 
-    def start(self, *command: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-        """Starts ``pulumi command`` in the project, its output in one pipe."""
+    def start(
+        self, *command: str, environment: Mapping[str, str] | None = None, errors: int | IO[str] = subprocess.STDOUT
+    ) -> subprocess.Popen[str]:
+        """Starts ``pulumi command`` in the project, its output in one pipe, less its errors where they go elsewhere."""
         return subprocess.Popen(
             ["pulumi", *command, "--non-interactive", "--color=never"],
             cwd=self.folder,
             env={**self.environment, **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=errors,
             text=True,
             # A group of its own, so that a test can interrupt it as a terminal does.
             start_new_session=True,

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.docker_daemon import open_docker
+from tests.docker_daemon import open_docker, remove_images
 from tests.integration.projects import PROJECT, Project, interrupt, read_until
 from tests.integration.test_training_image import PYTHON_IMAGE
 from tests.local_registry import USER, LocalRegistry, open_registry
@@ -57,11 +57,7 @@ def running_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local
         port = free.getsockname()[1]
     with open_registry(tmp_path_factory.mktemp("registry"), PASSWORD, port) as registry:
         yield registry
-        client = open_docker()
-        for image in client.images():
-            for tag in image["RepoTags"] or ():
-                if tag.startswith(registry.address):
-                    client.remove_image(tag, force=True)
+        remove_images(registry.address)
 
 
 @pytest.fixture

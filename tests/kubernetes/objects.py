@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from kubernetes import client, config, dynamic, stream, watch
-from kubernetes.dynamic import exceptions
+from kubernetes.dynamic import exceptions, resource
 
 Object = dict[str, Any]
 _FIELD_MANAGER = "tests"
@@ -39,9 +39,9 @@ class Objects:
             kubernetes.client.ApiException: the API server refused it.
         """
         metadata = manifest["metadata"]
-        resource = self._find(manifest["apiVersion"], manifest["kind"])
+        kind = self._find(manifest["apiVersion"], manifest["kind"])
         return _unwrap(
-            resource.server_side_apply(
+            kind.server_side_apply(
                 body=manifest, name=metadata["name"], namespace=metadata.get("namespace"),
                 field_manager=_FIELD_MANAGER, force_conflicts=True,
             )
@@ -58,6 +58,13 @@ class Objects:
         """All objects of a kind, of one namespace or of all, that a label selector selects."""
         found = self._find(version, kind).get(namespace=namespace, label_selector=labels or None)
         return list(_unwrap(found)["items"])
+
+    def list_everything(self, namespace: str) -> Iterator[Object]:
+        """All objects of a namespace, of whatever kind."""
+        for kind in self._discover().resources.search(namespaced=True):
+            # What a list of them is comes along with each kind.
+            if not isinstance(kind, resource.ResourceList) and "list" in kind.verbs:
+                yield from _unwrap(kind.get(namespace=namespace))["items"]
 
     def patch_status(self, version: str, kind: str, name: str, status: Object) -> None:
         """Changes parts of the status of an object that is in no namespace, by a merge patch."""
@@ -153,12 +160,17 @@ class Objects:
         return "events: " + ("\n".join(lines) or "none")
 
     def _find(self, version: str, kind: str) -> Any:
+        found = self._discover()
+        with self._finding:
+            return found.resources.get(api_version=version, kind=kind)
+
+    def _discover(self) -> dynamic.DynamicClient:
         with self._finding:
             if self._found is None:
                 # The default is a file that all clusters at this address have shared since the machine started.
                 cache = self._kubeconfig.with_suffix(".discovery.json")
                 self._found = dynamic.DynamicClient(self.client, cache_file=str(cache))
-            return self._found.resources.get(api_version=version, kind=kind)
+            return self._found
 
 
 def _unwrap(found: Any) -> Object:
