@@ -13,7 +13,7 @@ import re
 import subprocess
 import uuid
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import yaml
@@ -78,7 +78,9 @@ class PodProject(Project):
         given = {"name": self.name, "registry": registry, "cluster": cluster, "job": job}
         (self.folder / "args.json").write_text(json.dumps(given))
 
-    def start(self, *command: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    def start(
+        self, *command: str, environment: Mapping[str, str] | None = None, errors: int | IO[str] = subprocess.STDOUT
+    ) -> subprocess.Popen[str]:
         """Starts ``pulumi command`` in the pod."""
         own = {name: value for name, value in self.environment.items() if name.startswith(OWN_VARIABLES)}
         variables = [f"{name}={value}" for name, value in {**own, **(environment or {})}.items()]
@@ -98,7 +100,7 @@ class PodProject(Project):
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=errors,
             text=True,
             start_new_session=True,
         )

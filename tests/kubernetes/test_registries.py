@@ -118,7 +118,7 @@ def encrypted(registry: LocalRegistry, tmp_path: pathlib.Path) -> Iterator[tuple
         "REGISTRY_HTTP_TLS_CERTIFICATE": str(certificates.certificate),
         "REGISTRY_HTTP_TLS_KEY": str(certificates.key),
     }
-    argv = ["docker-registry", "serve", str(registry._folder / "config.yml")]
+    argv = ["docker-registry", "serve", str(registry.folder / "config.yml")]
     with (
         (tmp_path / "log").open("wb") as log,
         subprocess.Popen(argv, env=os.environ | settings, stdout=log, stderr=log) as process,
