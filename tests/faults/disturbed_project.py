@@ -83,8 +83,6 @@ class DisturbedProject(Project):
         (folder / "stacks" / "config").mkdir(parents=True)
         (folder / "stacks" / "config" / f"Pulumi.{STACK}.yaml").write_text("config: {}\n")
         self.environment |= {**environment, "PULUMI_BACKEND_URL": self._state.as_uri(), processes.VARIABLE: name}
-        # Modules are compiled each time where nothing may be kept, which takes seconds.
-        self.environment.pop("PYTHONDONTWRITEBYTECODE", None)
         self._logs = folder / "logs"
         self._logs.mkdir()
         self._count = 0

@@ -49,8 +49,6 @@ class Clone:
             **environment,
         }
         self.environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
-        # pulumi-azure-native is compiled each time where nothing may be kept, which takes seconds.
-        self.environment.pop("PYTHONDONTWRITEBYTECODE", None)
         self.pulumi("stack", "init", stack)
 
     def _copy(self) -> None:

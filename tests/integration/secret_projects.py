@@ -87,8 +87,6 @@ compute = aml_infra.LocalDocker("docker")"""
         for variable, name in {"TMPDIR": "tmp", "AML_INFRA_STAT_CACHE": "cache"}.items():
             (folder / name).mkdir()
             self.environment[variable] = str(folder / name)
-        # Pulumi's packages for Kubernetes and Azure are compiled each time where nothing may be kept.
-        self.environment.pop("PYTHONDONTWRITEBYTECODE", None)
         listed = "".join(f"    - name: {name}\n      path: {place}\n" for name, place in plugins.items())
         (folder / "Pulumi.yaml").write_text(f"{PROJECT}{listed}")
         (folder / "__main__.py").write_text(PROGRAM.format(compute=self.compute))

@@ -77,8 +77,7 @@ def build_environment(place: Bed, cache: pathlib.Path) -> dict[str, str]:
     """The environment of what is measured.
 
     Args:
-        place: holds what Python compiles, so that after the first time nothing is compiled, as on a user's machine,
-            whatever the environment says that we are in.
+        place: holds what Python compiles, so that after the first time nothing is compiled, as on a user's machine.
         cache: where caches are.
     """
     environment = {
@@ -86,6 +85,5 @@ def build_environment(place: Bed, cache: pathlib.Path) -> dict[str, str]:
         "PYTHONPYCACHEPREFIX": str(place.folder / "compiled"),
         "XDG_CACHE_HOME": str(cache),
     }
-    for name in ("PYTHONDONTWRITEBYTECODE", "AML_INFRA_STAT_CACHE"):
-        environment.pop(name, None)
+    environment.pop("AML_INFRA_STAT_CACHE", None)
     return environment

@@ -25,13 +25,15 @@ from tools.bootstrap import (
 _CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
 _FOREIGN = ("VIRTUAL_ENV", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT", "CONDA_PREFIX")
 """Variables of another Python environment, in which the user may be; they would mislead uv and the engine."""
+_SLOW = ("PYTHONDONTWRITEBYTECODE",)
+"""Python would compile all packages again in each of the many processes of a command: of a container, most often."""
 _INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str], user_env: Mapping[str, str] = os.environ) -> int:
     """Runs a command; gives its exit code, unless it becomes another program."""
     options = _build_parser().parse_args(arguments)
-    env = {name: value for name, value in user_env.items() if name not in _FOREIGN}
+    env = clean(user_env)
     try:
         return _run(options, env)
     except errors.BootstrapError as error:
@@ -40,6 +42,11 @@ def main(arguments: Sequence[str], user_env: Mapping[str, str] = os.environ) -> 
     except KeyboardInterrupt:
         print("\ninterrupted; run it again to go on", file=sys.stderr)
         return _INTERRUPTED
+
+
+def clean(user_env: Mapping[str, str]) -> dict[str, str]:
+    """The user's environment, less what would make the project's commands go wrong or take long."""
+    return {name: value for name, value in user_env.items() if name not in (*_FOREIGN, *_SLOW)}
 
 
 def _build_parser() -> argparse.ArgumentParser:

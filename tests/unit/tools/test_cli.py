@@ -32,3 +32,10 @@ def test_the_doctors_exit_code_counts(capsys: pytest.CaptureFixture[str], tmp_pa
 
     assert "docker" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
+
+
+def test_variables_of_another_python_do_not_count() -> None:
+    """Nor do those that would have each process compile all packages; the rest is the user's."""
+    given = {"HOME": "/home/jane", "VIRTUAL_ENV": "/elsewhere", "PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8"}
+
+    assert cli.clean(given) == {"HOME": "/home/jane", "LANG": "C.UTF-8"}
