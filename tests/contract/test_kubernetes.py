@@ -168,7 +168,7 @@ def test_a_secret_reaches_the_command_and_nothing_else(kubernetes_stage: Stage) 
 def test_an_image_that_cannot_be_pulled_fails_the_run_with_the_reason(
     kubernetes_stage: Stage, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After the stated wait, in the cluster's words, which the user has heard meanwhile."""
+    """After the stated wait, with the fix, which the user has heard meanwhile."""
     scene = kubernetes_stage()
     assert scene.cluster is not None
     scene.write_script("echo never\n")
@@ -185,7 +185,7 @@ def test_an_image_that_cannot_be_pulled_fails_the_run_with_the_reason(
     assert lines == []
     assert state.status is Status.FAILED
     assert state.reason.startswith("it could not start for 0.05 minutes, its pending_minutes: ")
-    assert "ImagePull" in state.reason
+    assert "they need a login there, which KubernetesClusterArgs.registry gives" in state.reason
     assert [each for each in news if "waits: " in each]
 
 
