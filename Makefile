@@ -11,9 +11,9 @@ BACKENDS ?= docker,azureml,kubernetes
 DATA = $(if $(AML_INFRA_DATA),$(AML_INFRA_DATA),$(if $(XDG_DATA_HOME),$(XDG_DATA_HOME),$(HOME)/.local/share)/aml-infra)
 BOOTSTRAP = python3 -m tools.bootstrap --stack $(STACK)
 PYTHON_TOOL = $(BOOTSTRAP) --only uv,venv exec --
-# Three on two cores, as tests wait for services. Files go to the processes in their order, so that the many short ones of
+# Four on two cores, as tests wait for services. Files go to the processes in their order, so that the many short ones of
 # tests/unit fill up what is left of the time.
-PROCESSES ?= 3
+PROCESSES ?= 4
 PARALLEL = --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
@@ -48,7 +48,7 @@ ui: ## open MLflow's page on the local runs at http://127.0.0.1:PORT (PORT=5000)
 	  uv run --locked --extra ui mlflow ui --backend-store-uri '$(DATA)/mlruns' --port $(PORT) $(ARGS)
 
 .PHONY: test
-test: lint ## lint, then run all tests, PROCESSES=3; TESTS=tests/unit for some of them, in one process
+test: lint ## lint, then run all tests, PROCESSES=4; TESTS=tests/unit for some of them, in one process
 	@$(BOOTSTRAP) exec -- pytest $(if $(TESTS),$(TESTS),$(PARALLEL)) $(ARGS)
 
 .PHONY: test-azure

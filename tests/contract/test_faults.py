@@ -33,7 +33,7 @@ OTHERS: Mapping[str, Mapping[str, Any]] = {
 
 LINES = tuple(f"line-{number}" for number in range(100))
 
-SHARE = int(os.environ.get("AML_INFRA_FAULT_SHARE", "8"))
+SHARE = int(os.environ.get("AML_INFRA_FAULT_SHARE", "12"))
 """One kind of request in so many has a fault; 1 for all of them, which takes most of an hour."""
 
 UPDATES = 5
