@@ -32,6 +32,10 @@ LOSES_OUTPUT = ("daemon", "live daemon")
 RESTARTS_COMMAND = ("job", "node", "pod")
 """After these the service may start the command of the same attempt again."""
 
+STARTS_TWICE = ("live daemon",)
+"""Killed while it starts a container, whose process goes on, it knows nothing of that: whoever asked for the start asks
+again, and the command begins anew, with what it has said before in its log."""
+
 EVENTS = ("run", "begin", "step 2", "end")
 """In what an update prints; a schedule may wait for one. ``run`` is the first word of the run: that it is submitted,
 joined or adopted."""

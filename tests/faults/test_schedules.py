@@ -113,3 +113,18 @@ def test_trained_twice_is_seen() -> None:
     assert any("trained too often" in each for each in find_problems(lost, second))
     assert "not one success" in find_problems(going)[0]
     assert "not one success" in find_problems()[0]
+
+
+def test_a_command_that_began_twice_is_right_after_a_live_daemon_only() -> None:
+    """As it is in the log that is kept; one that was shown twice is not."""
+    twice = dataclasses.replace(SUCCESS, logs={0: (*LINES[:3], *LINES)})
+    once, again = "\n".join(LINES), "\n".join((*LINES[:3], *LINES))
+
+    def find_shown(said: str, attempt: Attempt) -> list[str]:
+        text = f"Diagnostics:\n  train: submitting\n{said}\n"
+        return verdict.find_shown_problems(ONE_WORKER, [attempt], text, ["live daemon"], restarts=False)
+
+    assert find_problems(twice, hits=("live daemon",)) == []
+    assert "does not begin once" in find_problems(twice, hits=("plugin",))[0]
+    assert find_shown(again, twice) == find_shown(once, SUCCESS) == []
+    assert "was shown twice" in find_shown(again, SUCCESS)[0]

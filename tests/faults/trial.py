@@ -190,7 +190,7 @@ class Trial:
         restarts = self._schedule.backend != "docker"
         attempts = self._place.list_attempts(self._name)
         self._problems += verdict.find_problems(scenario, attempts, run, self._hits, restarts=restarts)
-        self._problems += verdict.find_shown_problems(scenario, said, self._hits, restarts=restarts)
+        self._problems += verdict.find_shown_problems(scenario, attempts, said, self._hits, restarts=restarts)
         self._problems += self._place.find_leftovers(self._name)
         state = deployments.normalize(deployment, name=self._name, folder=str(self._project.folder))
         if self._undisturbed is not None:

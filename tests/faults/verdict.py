@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.faults.places import COMPLETED, Attempt, split_ranks
 from tests.faults.scenarios import LINES, Scenario, find_disorder
-from tests.faults.schedules import ENDS_COMMAND, LOSES_OUTPUT, RESTARTS_COMMAND
+from tests.faults.schedules import ENDS_COMMAND, LOSES_OUTPUT, RESTARTS_COMMAND, STARTS_TWICE
 
 
 def find_problems(
@@ -38,7 +38,7 @@ def find_problems(
     if len(own) > most:
         problems.append(f"trained too often: {_list_ends(own)}, where {most} were right at most")
     problems += _find_other_problems(scenario, others)
-    may_restart = restarts and any(each in RESTARTS_COMMAND for each in hits)
+    may_restart = _may_restart(hits, restarts=restarts)
     is_kept = not any(each in LOSES_OUTPUT for each in hits)
     for each in own:
         problems += _find_log_problems(scenario, each, restarts=may_restart, is_kept=is_kept)
@@ -63,8 +63,13 @@ def _find_log_problems(scenario: Scenario, attempt: Attempt, *, restarts: bool, 
     return problems
 
 
-def find_shown_problems(scenario: Scenario, said: str, hits: Collection[str], *, restarts: bool) -> list[str]:
-    """What is wrong with the log that the last update has shown; one that was adopted shows none."""
+def find_shown_problems(
+    scenario: Scenario, attempts: Sequence[Attempt], said: str, hits: Collection[str], *, restarts: bool
+) -> list[str]:
+    """What is wrong with the log that the last update has shown; one that was adopted shows none.
+
+    For the arguments see ``find_problems``.
+    """
     _, _, shown = said.rpartition("Diagnostics:\n")
     if not scenario.waits or not ("train: " in shown or "join: " in shown):
         return []
@@ -72,13 +77,22 @@ def find_shown_problems(scenario: Scenario, said: str, hits: Collection[str], *,
     wanted = LINES if scenario.workers == 1 else words
     lines = [line.strip() for line in shown.splitlines() if line.strip() in wanted]
     logs = split_ranks("\n".join(lines))
-    may_restart = restarts and any(each in RESTARTS_COMMAND for each in hits)
+    may_restart = _may_restart(hits, restarts=restarts)
     is_kept = not any(each in LOSES_OUTPUT for each in hits)
     problems = [] if len(logs) == scenario.workers else [f"logs of workers {sorted(logs)} were shown"]
     for rank, own in sorted(logs.items()):
         if disorder := find_disorder(own, whole=is_kept, restarts=may_restart):
             problems.append(f"the log that was shown of worker {rank} {disorder}")
+        # Where a service starts another container of an attempt, only the last one's log may be kept.
+        kept = [] if restarts else [each.logs.get(rank, ()).count(LINES[0]) for each in attempts]
+        if kept and own.count(LINES[0]) > max(kept):
+            problems.append(f"the log of worker {rank} was shown twice: {own}")
     return problems
+
+
+def _may_restart(hits: Collection[str], *, restarts: bool) -> bool:
+    """Whether a command may have begun several times in one attempt."""
+    return any(each in STARTS_TWICE or (restarts and each in RESTARTS_COMMAND) for each in hits)
 
 
 def _list_ends(attempts: Sequence[Attempt]) -> list[str]:
