@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import socket
+import threading
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -525,6 +526,24 @@ def test_a_job_can_be_somebody_else(lab: Lab) -> None:
     assert (
         lab.run("mine-2", "cat ${{inputs.data}}/x", inputs=inputs, identity={"identityType": "UserIdentity"}) == "x\n"
     )
+
+
+def test_what_docker_says_of_a_process_that_cannot_begin_is_in_no_log() -> None:
+    """As of one whose machine is lost just then; here it has lost its shell."""
+    found = machines.Machines()
+    heard: list[tuple[bytes | None, bytes | None]] = []
+
+    def run(machine: machines.Machine, *command: str) -> int | None:
+        return machine.run(command, {}, "/", threading.Event(), lambda *said: heard.append(said))
+
+    try:
+        machine = found.start(SHELL_IMAGE, {}, job=f"lost-{uuid.uuid4()}", shared_memory="64m")
+        before = run(machine, "rm", "/bin/sh")
+        after = run(machine, "echo", "begun")
+    finally:
+        found.close()
+
+    assert (before, after, heard) == (0, None, [])
 
 
 def test_nothing_is_left_when_the_server_ends(tmp_path: pathlib.Path) -> None:

@@ -19,8 +19,11 @@ _LIFE = "7200"
 """Seconds after which a machine is gone for good, should these tests be killed."""
 _SECONDS = 120
 
-_BEGIN = 'read -r _ && exec "$@" </dev/null'
-"""Begins when it is told: Docker's client loses what a process says before the answer to its start is read."""
+_BEGIN = 'read -r _ && echo && exec "$@" </dev/null'
+"""Begins when it is told: Docker's client loses what a process says before the answer to its start is read.
+
+An empty line says that it has begun: what comes in its place is the daemon's, of a process that could not begin.
+"""
 
 
 class ImageMissing(Exception):
@@ -186,7 +189,7 @@ class Machine:
             hear: is told what it says as it comes, by stream.
 
         Returns:
-            Its exit status; None if the machine is gone.
+            Its exit status; None if the machine is gone, or was before the process began.
         """
         try:
             made = self._client.exec_create(
@@ -203,16 +206,24 @@ class Machine:
             return None
         finally:
             begun.set()
+        has_begun = False
         try:
             for stream, data in docker.utils.socket.frames_iter(socket, tty=False):
-                hear(*((None, data) if stream == docker.utils.socket.STDERR else (data, None)))
+                if stream == docker.utils.socket.STDERR:
+                    hear(None, data)
+                elif has_begun:
+                    hear(data, None)
+                elif data.startswith(b"\n"):
+                    has_begun = True
+                    if data[1:]:
+                        hear(data[1:], None)
         finally:
             socket._response.close()  # type: ignore[union-attr]  # its own close() leaves the connection open
         try:
             status = self._client.exec_inspect(made["Id"])["ExitCode"]
         except docker.errors.APIError:
             return None
-        return None if status is None else int(status)
+        return int(status) if has_begun and status is not None else None
 
     def terminate(self) -> None:
         """Asks all processes to end."""
