@@ -6,12 +6,10 @@ the rights that the documentation says are enough.
 
 from __future__ import annotations
 
-import json
 import os
 import pathlib
 import re
 import subprocess
-import uuid
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
@@ -19,12 +17,12 @@ import pytest
 import yaml
 
 from tests.contract import kubernetes_place
-from tests.contract.kubernetes_place import PASSWORD, KubernetesPlace
-from tests.integration.projects import PROJECT, ROOT, Project
+from tests.contract.kubernetes_place import KubernetesPlace
+from tests.integration.kubernetes_training import KubernetesProject
+from tests.integration.projects import ROOT
 from tests.kubernetes import images
 from tests.kubernetes.cluster import is_ready
 from tests.kubernetes_stand_in import installation
-from tests.local_registry import USER
 
 POD = "pipeline"
 IMAGE = "cluster.invalid/pipeline:1"
@@ -34,49 +32,20 @@ TOKENS = "run/secrets/kubernetes.io/serviceaccount"
 OWN_VARIABLES = ("PATH", "HOME", "LANG", "PULUMI_", "AML_INFRA_")
 """What the names of variables begin with that commands in the pod have of this machine."""
 
-PROGRAM = """\
-import json
-import pulumi
-import aml_infra
 
-with open("args.json") as file:
-    given = json.load(file)
-registry = aml_infra.Registry.external(*given["registry"])
-made = {**given["cluster"], "registry": registry}
-cluster = aml_infra.KubernetesCluster("training", aml_infra.KubernetesClusterArgs(**made))
-job = aml_infra.TrainingJob(given["name"], aml_infra.TrainingJobArgs(**given["job"], compute=cluster))
-for output in ("run_id", "status", "attempt"):
-    pulumi.export(output, getattr(job, output))
-"""
-
-
-class PodProject(Project):
+class PodProject(KubernetesProject):
     """A project whose commands run in a pod."""
 
-    def __init__(self, folder: pathlib.Path, place: KubernetesPlace, plugin: pathlib.Path) -> None:
-        super().__init__(folder, f"t{uuid.uuid4().hex[:8]}", folder / "data")
-        self.place = place
-        self.namespace = f"team-{self.name}"
-        (self.folder / "Pulumi.yaml").write_text(f"{PROJECT}    - name: kubernetes\n      path: {plugin}\n")
-        (self.folder / "__main__.py").write_text(PROGRAM)
-        self.write_script("echo line 1\necho line 2\n")
+    def __init__(self, folder: pathlib.Path, plugin: pathlib.Path, place: KubernetesPlace) -> None:
+        super().__init__(folder, plugin, place)
+        self.settings = {"create_namespace": False}
         self.environment["PULUMI_HOME"] = str(pathlib.Path(os.environ.get("PULUMI_HOME", "~/.pulumi")).expanduser())
         self.environment["HOME"] = str(self.folder)
-        self.environment.pop("KUBECONFIG", None)
-        place.make_volume(self.namespace)
 
-    def declare(self) -> None:
-        """Makes the program declare a training in the namespace, with no word of where the cluster is."""
-        cluster = {
-            "namespace": self.namespace,
-            "create_namespace": False,
-            "storage_class": self.namespace,
-            "storage_gb": 1,
-        }
-        job = {"source": str(self.source), "command": ["sh", "train.sh"], "image": self.place.image}
-        registry = (self.place.registry.address, USER, PASSWORD)
-        given = {"name": self.name, "registry": registry, "cluster": cluster, "job": job}
-        (self.folder / "args.json").write_text(json.dumps(given))
+    @property
+    def access(self) -> dict[str, Any]:
+        """The program has no word of where the cluster is."""
+        return {}
 
     def start(
         self, *command: str, environment: Mapping[str, str] | None = None, errors: int | IO[str] = subprocess.STDOUT
@@ -88,16 +57,7 @@ class PodProject(Project):
         inside += ["--non-interactive", "--color=never"]
         kubectl = ["hyperkube", "kubectl", f"--kubeconfig={self.place.cluster.kubeconfig}"]
         return subprocess.Popen(
-            [
-                *kubectl,
-                f"--namespace={self.namespace}",
-                "exec",
-                POD,
-                "--",
-                *inside,
-                "--non-interactive",
-                "--color=never",
-            ],
+            [*kubectl, f"--namespace={self.namespace}", "exec", POD, "--", *inside],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -158,7 +118,7 @@ def build_pod(namespace: str) -> dict[str, Any]:
 def project(tmp_path: pathlib.Path) -> Iterator[PodProject]:
     """A project in a pod of a cluster."""
     with kubernetes_place.open_place(tmp_path / "place") as place:
-        made = PodProject(tmp_path / "project", place, installation.find_plugin(tmp_path))
+        made = PodProject(tmp_path / "project", installation.find_plugin(tmp_path), place)
         made.open_pod()
         made.pulumi("stack", "init", "test")
         made.declare()
@@ -168,7 +128,7 @@ def project(tmp_path: pathlib.Path) -> Iterator[PodProject]:
 def test_a_pod_trains_with_its_service_account(project: PodProject) -> None:
     """From nothing, with nothing to do then, changed and explained, and gone; nothing of the login is kept."""
     first = project.up()
-    outputs = json.loads(project.pulumi("stack", "output", "--json"))
+    outputs = project.outputs()
     again = project.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
     project.write_script("echo other\n")
     explained = project.pulumi("preview", "--diff")
