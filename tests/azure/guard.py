@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 from starlette import applications, requests, responses, routing
 
 from tests.azure import directory, instance_metadata, roles
-from tests.azure.services.container_service.shared import CLUSTERS
+from tests.azure.services.container_service.shared import CLUSTERS, find_only_cluster
 
 if TYPE_CHECKING:
     from tests.azure.cloud import Cloud
-    from tests.azure.resources import Resource
 
 HOST = "localhost"
 """The name that API servers know it by."""
@@ -63,14 +62,9 @@ def _answer(review: dict[str, Any], status: dict[str, Any]) -> responses.Respons
     return responses.JSONResponse({**{key: review[key] for key in ("apiVersion", "kind")}, "status": status})
 
 
-def _find_cluster(cloud: Cloud) -> Resource | None:
-    found = [each for each in cloud.resources if each.type == CLUSTERS]
-    return found[0] if len(found) == 1 else None
-
-
 def _identify(cloud: Cloud, token: str) -> dict[str, Any]:
     """Whose token it is; nobody's where it is for another service, or the cluster does not ask Entra ID."""
-    cluster = _find_cluster(cloud)
+    cluster = find_only_cluster(cloud)
     if cluster is None or not cluster.properties.get("aadProfile"):
         return {"authenticated": False}
     try:
@@ -83,7 +77,7 @@ def _identify(cloud: Cloud, token: str) -> dict[str, Any]:
 
 def _is_allowed(cloud: Cloud, spec: dict[str, Any]) -> bool:
     """Whether a role allows it; users of other kinds are for Kubernetes' own rules alone."""
-    cluster, (oid, *_) = _find_cluster(cloud), (spec.get("extra") or {}).get("oid") or [""]
+    cluster, (oid, *_) = find_only_cluster(cloud), (spec.get("extra") or {}).get("oid") or [""]
     if cluster is None or not oid or not cluster.properties["aadProfile"].get("enableAzureRBAC"):
         return False
     asked = spec.get("resourceAttributes")

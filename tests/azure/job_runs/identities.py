@@ -76,6 +76,19 @@ class RunTokens:
         return None if has_ended else str(claims["scope"])
 
 
+def build_token(cloud: Cloud, principal: Principal, resource: str) -> dict[str, str]:
+    """A token of a managed identity, as machines of all kinds are given it."""
+    token = cloud.directory.issue(principal, resource.removesuffix("/.default"), _MANAGED_TOKEN_SECONDS)
+    end = calendar.timegm(cloud.clock.now().utctimetuple()) + _MANAGED_TOKEN_SECONDS
+    return {
+        "access_token": token,
+        "expires_on": str(end),
+        "resource": resource,
+        "token_type": "Bearer",
+        "client_id": principal.client_id,
+    }
+
+
 class ManagedIdentities:
     """The endpoint on each node that gives tokens of the cluster's identities.
 
@@ -119,20 +132,9 @@ class ManagedIdentities:
         wanted = query.get("clientid", principals[0].client_id)
         for principal in principals:
             if principal.client_id == wanted:
-                return http.HTTPStatus.OK, self._build_token(principal, query["resource"])
+                return http.HTTPStatus.OK, build_token(self._cloud, principal, query["resource"])
         text = f"No managed identity was found for client id {wanted}."
         return http.HTTPStatus.BAD_REQUEST, {"statusCode": "400", "message": text}
-
-    def _build_token(self, principal: Principal, resource: str) -> dict[str, str]:
-        token = self._cloud.directory.issue(principal, resource.removesuffix("/.default"), _MANAGED_TOKEN_SECONDS)
-        end = calendar.timegm(self._cloud.clock.now().utctimetuple()) + _MANAGED_TOKEN_SECONDS
-        return {
-            "access_token": token,
-            "expires_on": str(end),
-            "resource": resource,
-            "token_type": "Bearer",
-            "client_id": principal.client_id,
-        }
 
     def _serve(self) -> None:
         assert self._server is not None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.azure import arm_ids, roles
 from tests.azure.arm_errors import ArmError
 from tests.azure.resource_types import Request
 from tests.azure.resources import Resource
+
+if TYPE_CHECKING:
+    from tests.azure.cloud import Cloud
 
 VERSION = "2025-09-01"
 CLUSTERS = "Microsoft.ContainerService/managedClusters"
@@ -71,3 +74,9 @@ def build_resource(resource_id: str, kind: str, properties: dict[str, Any], **mo
     """A resource that the service makes itself."""
     body = {"id": resource_id, "name": arm_ids.parse(resource_id).name, "type": kind, **more, "properties": properties}
     return Resource(id=resource_id, type=kind, body=body)
+
+
+def find_only_cluster(cloud: Cloud) -> Resource | None:
+    """The cloud's cluster, where it has one and no other."""
+    found = [each for each in cloud.resources if each.type == CLUSTERS]
+    return found[0] if len(found) == 1 else None
