@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -65,7 +66,7 @@ class Front:
 
     def stop(self) -> None:
         """Ends, with all connections."""
-        self._server.should_exit = True
+        self._server.ended.set_result(None)
         self._thread.join()
 
     async def _serve(self) -> None:
@@ -92,11 +93,21 @@ class Front:
 
 
 class _Server(uvicorn.Server):
-    """Ends the tunnels first: a client that keeps its connection for later would else be waited for."""
+    """Waits to be ended; uvicorn's own looks ten times a second, which is felt where many have nothing to do.
+
+    It ends the tunnels first: a client that keeps its connection for later would else be waited for.
+    """
 
     def __init__(self, config: uvicorn.Config, tunnels: proxy.Proxy) -> None:
         super().__init__(config)
         self._tunnels = tunnels
+        self.ended: concurrent.futures.Future[None] = concurrent.futures.Future()
+
+    async def main_loop(self) -> None:
+        ended = asyncio.wrap_future(self.ended)
+        while not ended.done():
+            await self.on_tick(0)
+            await asyncio.wait([ended], timeout=1)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self._tunnels.close()

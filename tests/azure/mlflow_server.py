@@ -15,9 +15,12 @@ import time
 import requests
 
 _START_SECONDS = 900
-_QUIET = {
+_SETTINGS = {
     "GIT_PYTHON_REFRESH": "quiet",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_WORKSPACES": "true",
+    "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+    "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
 }
 
@@ -56,13 +59,19 @@ class MlflowServer:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         log = self._folder / "mlflow.log"
+        # What `mlflow server` comes to; it imports all of MLflow for that, which takes seconds, and so does this.
+        app = "mlflow.server.fastapi_app:app"
+        stores = {
+            "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{self._folder / 'mlflow.db'}",
+            "_MLFLOW_SERVER_ARTIFACT_DESTINATION": str(self._folder / "mlflow-artifacts"),
+        }
         with log.open("wb") as sink:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-                 "--enable-workspaces", "--backend-store-uri", f"sqlite:///{self._folder / 'mlflow.db'}",
-                 "--artifacts-destination", str(self._folder / "mlflow-artifacts")],
-                stdout=sink, stderr=subprocess.STDOUT, env=os.environ | _QUIET,
-            )  # fmt: skip
+                [sys.executable, "-m", "uvicorn", "--host=127.0.0.1", f"--port={port}", app],
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                env=os.environ | _SETTINGS | stores,
+            )
         self.url = f"http://127.0.0.1:{port}"
         deadline = time.monotonic() + _START_SECONDS
         while not self._answers():
