@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import pathlib
 import re
@@ -14,7 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.faults import processes
-from tests.integration.projects import Project
+from tests.integration import states
+from tests.integration.projects import NAME, Project
 from tools.bootstrap import commands, layout, progress, stack
 
 STACK = "local"
@@ -83,6 +83,7 @@ class DisturbedProject(Project):
         (folder / "stacks" / "config").mkdir(parents=True)
         (folder / "stacks" / "config" / f"Pulumi.{STACK}.yaml").write_text("config: {}\n")
         self.environment |= {**environment, "PULUMI_BACKEND_URL": self._state.as_uri(), processes.VARIABLE: name}
+        self.environment.pop("PULUMI_STACK")
         self._logs = folder / "logs"
         self._logs.mkdir()
         self._count = 0
@@ -135,9 +136,8 @@ class DisturbedProject(Project):
         assert done.returncode == 0, f"an update that has nothing to do says {done.stdout}{done.stderr}"
 
     def export(self) -> dict[str, Any]:
-        """The stack's deployment, as the file backend has it; there is none before the first step."""
-        checkpoint = json.loads((self._state / ".pulumi" / "stacks" / "integration" / f"{STACK}.json").read_text())
-        return dict(checkpoint["checkpoint"].get("latest") or {})
+        """The stack's deployment."""
+        return states.read_deployment(self._state, NAME, STACK)
 
     def find_locks(self) -> list[pathlib.Path]:
         """The locks that there are."""

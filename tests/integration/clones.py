@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.azure import public_registry, server
 from tests.azure_native_stand_in import installation
+from tests.integration import states
 from tests.integration.projects import ROOT
 from tests.plugin_stand_ins import installation as stand_ins
 
@@ -45,7 +46,7 @@ class Clone:
         self.environment = {
             **os.environ,
             "PULUMI_BACKEND_URL": (folder / "state").as_uri(),
-            "PULUMI_CONFIG_PASSPHRASE": "integration",
+            "PULUMI_CONFIG_PASSPHRASE": states.PASSPHRASE,
             **environment,
         }
         self.environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
@@ -81,7 +82,11 @@ class Clone:
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs."""
-        return dict(json.loads(self.pulumi("stack", "output", "--json")))
+        return states.read_outputs(self.export())
+
+    def export(self) -> dict[str, Any]:
+        """The stack's deployment."""
+        return states.read_deployment(self.folder / "state", "aml-infra", self.stack)
 
     def change_settings(self, old: str, new: str) -> None:
         """Edits the stack's settings."""
@@ -100,10 +105,9 @@ class AzureClone(Clone):
 
     def read_resources(self) -> dict[str, str]:
         """The type of each resource in the state, by its name and its type's last part."""
-        state = json.loads(self.pulumi("stack", "export"))
         return {
             f"{each['urn'].rpartition('::')[2]} {each['type'].rpartition(':')[2]}": each["type"]
-            for each in state["deployment"]["resources"]
+            for each in self.export()["resources"]
         }
 
     def preview_steps(self) -> dict[str, str]:

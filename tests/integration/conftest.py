@@ -28,7 +28,7 @@ def make_project(tmp_path: pathlib.Path) -> Iterator[Callable[[], Project]]:
         project = Project(tmp_path / f"project{len(projects)}", name, tmp_path / "data")
         project.write_script("echo line 1\necho line 2\n")
         project.write_args()
-        project.pulumi("stack", "init", "test")
+        project.make_stack()
         projects.append(project)
         return project
 

@@ -46,10 +46,6 @@ class KubernetesProject(Project):
         """Makes the program declare these objects, by Pulumi's names of them."""
         (self.folder / "args.json").write_text(json.dumps({"provider": self.settings, "objects": things}))
 
-    def read_outputs(self) -> dict[str, Any]:
-        """The stack's outputs."""
-        return dict(json.loads(self.pulumi("stack", "output", "--json")))
-
 
 def build_team(namespace: str, **quota: str) -> dict[str, Any]:
     """What a component for a team declares."""

@@ -11,14 +11,16 @@ from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 from tests.docker_daemon import open_docker
+from tests.integration import states
 
 ROOT = pathlib.Path(__file__).parents[2]
+NAME = "integration"
 TIMEOUT_SECONDS = 300
 TINY_IMAGE = "debian:bookworm-slim"
 """Has a shell and `timeout`, and the bootstrap put it into the daemon."""
 
 PROJECT = f"""\
-name: integration
+name: {NAME}
 runtime:
   name: python
   options:
@@ -84,10 +86,19 @@ class Project:
         self.environment = {
             **os.environ,
             "PULUMI_BACKEND_URL": (folder / "state").as_uri(),
-            "PULUMI_CONFIG_PASSPHRASE": "integration",
+            "PULUMI_CONFIG_PASSPHRASE": states.PASSPHRASE,
+            "PULUMI_STACK": states.STACK,
             "AML_INFRA_DATA": str(data),
         }
         self.environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
+
+    def make_stack(self) -> None:
+        """Makes the stack, with nothing in it."""
+        states.make_stack(self.folder, NAME)
+
+    def lose_state(self) -> None:
+        """What a lost state file is: the stack made anew."""
+        self.make_stack()
 
     def write_script(self, text: str) -> None:
         """Makes ``text`` the shell script that is the training."""
@@ -152,16 +163,22 @@ class Project:
         for container in self.containers():
             open_docker().wait(container["Id"])
 
+    def export(self) -> dict[str, Any]:
+        """The stack's deployment."""
+        return states.read_deployment(self.folder / "state", NAME, states.STACK)
+
+    def read_resources(self) -> list[dict[str, Any]]:
+        """The resources of the state."""
+        return list(self.export().get("resources", ()))
+
     def read_resource(self, name: str) -> dict[str, Any]:
         """A resource as the state has it."""
-        state = json.loads(self.pulumi("stack", "export"))
-        (found,) = [each for each in state["deployment"]["resources"] if each["urn"].endswith(f"::{name}")]
+        (found,) = [each for each in self.read_resources() if each["urn"].endswith(f"::{name}")]
         return dict(found)
 
     def read_run(self) -> dict[str, Any]:
         """The run's outputs in the state, which a refresh changes and the stack's own outputs do not show."""
-        state = json.loads(self.pulumi("stack", "export"))
-        (run,) = [each for each in state["deployment"]["resources"] if each["type"] == "aml-infra:index:TrainingRun"]
+        (run,) = [each for each in self.read_resources() if each["type"] == "aml-infra:index:TrainingRun"]
         return dict(run["outputs"])
 
     def join_and_let_go(self) -> str:
@@ -174,14 +191,9 @@ class Project:
         return "".join(joined) + output
 
     def outputs(self) -> dict[str, Any]:
-        """The run's outputs, by name."""
-        answer = json.loads(self.pulumi("stack", "output", "--json"))
-        return {key.removeprefix(f"{self.name}."): value for key, value in answer.items()}
-
-    def lose_state(self) -> None:
-        """What a lost state file is: the stack made anew, with nothing in it."""
-        self.pulumi("stack", "rm", "--force", "--yes", "--preserve-config")
-        self.pulumi("stack", "init", "test")
+        """The stack's outputs, those of the run by their own names."""
+        found = states.read_outputs(self.export())
+        return {key.removeprefix(f"{self.name}."): value for key, value in found.items()}
 
     def containers(self) -> list[dict[str, Any]]:
         """Every container of the run, however it is called."""

@@ -115,7 +115,7 @@ def project(
             "kubeconfig": str(kubernetes.kubeconfig),
         },
     }
-    made.pulumi("stack", "init", "test")
+    made.make_stack()
     return made
 
 

@@ -172,7 +172,7 @@ def test_a_workspace_is_imported_as_it_is(clone: AzureClone, workspace: Resource
     kind = "azure-native:machinelearningservices:Workspace"
     options = ("--yes", "--generate-code=false", "--protect=false")
     clone.pulumi("import", kind, "mine", workspace.id, *options)
-    state = json.loads(clone.pulumi("stack", "export"))["deployment"]["resources"]
+    state = clone.export()["resources"]
     (inputs,) = [each["inputs"] for each in state if each["type"] == kind]
     inputs.pop("azureApiVersion")
     give(clone, imported={re.sub(r"[A-Z]", lambda found: f"_{found[0].lower()}", key): inputs[key] for key in inputs})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import http
-import json
 import pathlib
 from collections.abc import Iterator
 
@@ -76,7 +75,7 @@ def list_own(azure: Azure) -> list[str]:
 
 def find_strays(azure: Azure, clone: AzureClone) -> set[str]:
     """What Azure has and the state has not, or the other way round, but for what services make themselves."""
-    state = json.loads(clone.pulumi("stack", "export"))["deployment"]["resources"]
+    state = clone.export()["resources"]
     known = {each["id"].lower() for each in state if each["type"].startswith("azure-native:")}
     return {each for each in known ^ set(list_own(azure)) if not any(f"/{kind}/" in each for kind in BY_SERVICES)}
 

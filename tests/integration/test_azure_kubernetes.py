@@ -137,7 +137,7 @@ def project(
     """A project; what it has made in the cluster is gone afterwards."""
     made = AksProject(tmp_path / "project", azure, place, plugins)
     place.make_volume(made.namespace)
-    made.pulumi("stack", "init", "test")
+    made.make_stack()
     yield made
     place.remove_namespace(made.namespace)
 

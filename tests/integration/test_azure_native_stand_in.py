@@ -77,7 +77,7 @@ def project(tmp_path: pathlib.Path, plugin: pathlib.Path, azure: Azure) -> Azure
     (made.folder / "__main__.py").write_text(PROGRAM)
     made.write_account()
     made.environment |= azure.environment
-    made.pulumi("stack", "init", "test")
+    made.make_stack()
     return made
 
 
@@ -93,14 +93,14 @@ def list_changes(cloud: Cloud) -> list[str]:
 def test_the_lifecycle_of_a_resource(project: AzureProject, cloud: Cloud) -> None:
     """Made, unchanged, changed in place, replaced, and gone; each preview tells before it happens."""
     project.up()
-    made = json.loads(project.pulumi("stack", "output", "--json"))
+    made = project.outputs()
     again = project.pulumi("preview", "--expect-no-changes")
     refreshed = project.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
     project.pulumi("preview", "--expect-no-changes")
     project.write_account(tags={"team": "pets"}, access_tier="Cool")
     in_place = project.pulumi("preview", "--diff")
     project.up()
-    changed = json.loads(project.pulumi("stack", "output", "--json"))
+    changed = project.outputs()
     project.write_account(account_name="petsstore2")
     replaced = project.pulumi("preview", "--diff")
     project.up()

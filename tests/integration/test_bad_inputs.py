@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 
 from tests.integration.projects import Project
@@ -80,7 +79,7 @@ def test_all_bad_arguments_are_told_at_preview(project: Project) -> None:
     assert [line for line in lines if line.startswith(("image.", "docker.", "train."))] == expected
     assert f"{len(TOLD)} problems in the program's input; nothing was created" in output
     assert "Traceback" not in output
-    state = json.loads(project.pulumi("stack", "export"))["deployment"]
+    state = project.export()
     assert state.get("resources", []) == []
     assert project.containers() == []
 

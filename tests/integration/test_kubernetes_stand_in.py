@@ -49,7 +49,7 @@ def project(tmp_path: pathlib.Path, plugin: pathlib.Path, cluster: Cluster) -> K
     (made.folder / "Pulumi.yaml").write_text(f"{PROJECT}    - name: kubernetes\n      path: {plugin}\n")
     (made.folder / "__main__.py").write_text(PROGRAM)
     made.settings = {"kubeconfig": str(cluster.kubeconfig)}
-    made.pulumi("stack", "init", "test")
+    made.make_stack()
     return made
 
 
@@ -64,7 +64,7 @@ def test_the_lifecycle_of_a_team(project: KubernetesProject, cluster: Cluster, n
     project.declare(**build_team(namespace))
     previewed = project.pulumi("preview")
     project.up()
-    outputs = project.read_outputs()
+    outputs = project.outputs()
     refreshed = project.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
     unchanged = project.pulumi("preview", "--expect-no-changes")
     project.declare(**build_team(namespace, **{"requests.nvidia.com/gpu": "8"}))
@@ -112,16 +112,16 @@ def test_names_of_our_own_are_kept(project: KubernetesProject, namespace: str) -
     fixed = {**secret, "metadata": {"name": namespace}}
     project.declare(made=secret, fixed=fixed)
     project.up()
-    first = project.read_outputs()
+    first = project.outputs()
     project.declare(made={**secret, "metadata": {"labels": {"a": "b"}}}, fixed=fixed)
     changed = project.up()
-    labelled = project.read_outputs()
+    labelled = project.outputs()
     project.declare(
         made={**secret, "string_data": {"password": "second"}}, fixed={**fixed, "string_data": {"password": "second"}}
     )
     previewed = project.pulumi("preview", "--diff")
     project.up()
-    second = project.read_outputs()
+    second = project.outputs()
 
     assert first["made.id"].startswith("default/made-")
     assert "1 updated" in changed

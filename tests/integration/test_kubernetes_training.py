@@ -38,7 +38,7 @@ def make_project(
 
     def make() -> KubernetesProject:
         project = KubernetesProject(tmp_path / f"project{len(made)}", plugin, place)
-        project.pulumi("stack", "init", "test")
+        project.make_stack()
         project.declare()
         made.append(project)
         return project

@@ -258,7 +258,7 @@ def test_an_image_can_be_pushed_again_on_purpose(image_project: Project, registr
     before = image_project.outputs()
     registry.remove(f"team/{image_project.name}", before["digest"])
 
-    resources = json.loads(image_project.pulumi("stack", "export"))["deployment"]["resources"]
+    resources = image_project.read_resources()
     (urn,) = [each["urn"] for each in resources if each["type"] == "docker-build:index:Image"]
     image_project.pulumi("up", "--yes", "--skip-preview", "--replace", urn)
 
