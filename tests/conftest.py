@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
+from collections.abc import Generator
 from typing import Any
 
 import hypothesis
 import pytest
+from xdist import scheduler  # type: ignore[import-untyped]
 
 from tests.azure import totals
 
 WORKER_KEY = "azure_calls"
+TOGETHER = ("tests/contract/",)
+"""Folders whose files go to one process, as they share what takes long to start."""
 
 # Fixtures are made once for all examples of a test, which leave nothing in them; and no test has a time limit.
 _ALWAYS: Any = {
@@ -21,6 +26,35 @@ _ALWAYS: Any = {
 hypothesis.settings.register_profile("quick", max_examples=50, derandomize=True, **_ALWAYS)
 hypothesis.settings.register_profile("thorough", max_examples=2000, print_blob=True, **_ALWAYS)
 hypothesis.settings.load_profile("quick")
+
+
+class Scheduling(scheduler.LoadFileScheduling):  # type: ignore[misc]
+    """Gives each file, or folder of ``TOGETHER``, to one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    """See ``Scheduling``."""
+    return Scheduling(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Lets one process of several import all tests first: each would else compile the same bytecode, for a minute."""
+    if not hasattr(session.config, "workerinput"):
+        return (yield)
+    folder = session.config.rootpath / ".pytest_cache"
+    folder.mkdir(exist_ok=True)
+    with (folder / "collection.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+        return (yield)
 
 
 def pytest_collection_finish() -> None:
