@@ -238,8 +238,8 @@ class _News:
 
     def _find_unreachable(self, seen: Seen, now: float) -> str:
         """Why no waiting helps, where nodes have not reached a registry for long."""
-        found = next(filter(None, map(kubernetes_pulls.find_problem, seen.pods.values())), None)
-        if found is None or found.may_pass:
+        found = kubernetes_pulls.find_lasting_problem(seen.pods.values())
+        if found is None:
             self._unreachable_since = None
             return ""
         self._unreachable_since = self._unreachable_since or now

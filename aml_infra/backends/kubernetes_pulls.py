@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aml_infra import registry_logins
@@ -75,6 +75,12 @@ def find_problem(pod: Mapping[str, Any]) -> PullProblem | None:
         if found := _REFUSED.search(message):
             return PullProblem(registry=registry, said=found[0], fix=_find_login_fix(registry), may_pass=True)
     return None
+
+
+def find_lasting_problem(pods: Iterable[Mapping[str, Any]]) -> PullProblem | None:
+    """The first registry that keeps any of these pods from its image for good."""
+    found = filter(None, map(find_problem, pods))
+    return next((each for each in found if not each.may_pass), None)
 
 
 def find_registry(reference: str) -> str:

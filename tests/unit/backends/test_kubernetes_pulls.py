@@ -81,3 +81,15 @@ def test_a_registry_that_takes_no_login_of_nodes_is_named(image: str, fix: str, 
 def test_what_is_no_matter_of_the_registry_is_none(pod: dict[str, Any]) -> None:
     """It is told as the cluster says it, and waited for as long as anything."""
     assert kubernetes_pulls.find_problem(pod) is None
+
+
+def test_a_problem_that_lasts_is_found_behind_one_that_may_pass() -> None:
+    """Of several workers each waits for reasons of its own."""
+    refused = build_pod("401 Unauthorized", image="pets.azurecr.io/fastai:1")
+    unknown = build_pod(f"{HEAD}lookup registry.example: no such host")
+
+    found = kubernetes_pulls.find_lasting_problem([build_pod("", "PodInitializing"), refused, unknown])
+
+    assert found is not None
+    assert found.registry == "registry.example:5000"
+    assert kubernetes_pulls.find_lasting_problem([refused]) is None
