@@ -10,6 +10,8 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
+import yaml
+
 from tests.azure import public_registry, server
 from tests.azure_native_stand_in import installation
 from tests.integration import states
@@ -86,7 +88,8 @@ class Clone:
 
     def export(self) -> dict[str, Any]:
         """The stack's deployment."""
-        return states.read_deployment(self.folder / "state", "aml-infra", self.stack)
+        project = yaml.safe_load((self.folder / "Pulumi.yaml").read_text())["name"]
+        return states.read_deployment(self.folder / "state", project, self.stack)
 
     def change_settings(self, old: str, new: str) -> None:
         """Edits the stack's settings."""
