@@ -52,7 +52,7 @@ test: lint ## lint, then run all tests, PROCESSES=4; TESTS=tests/unit for some o
 	@$(BOOTSTRAP) exec -- pytest $(if $(TESTS),$(TESTS),$(PARALLEL)) $(ARGS)
 
 .PHONY: test-azure
-test-azure: ## run the Azure tests alone, which `make test` runs, too, but for the fastai example; counts what clients walked
+test-azure: ## run the Azure tests alone, the long ones, too, which `make test` leaves out; counts what clients walked
 	@$(BOOTSTRAP) exec -- pytest -m 'not trainer' $(PARALLEL) tests/azure $(wildcard tests/integration/test_azure*.py) $(ARGS)
 
 .PHONY: cluster
@@ -60,8 +60,8 @@ cluster: ## build the Kubernetes that tests start, once; `make test` does it, to
 	@$(BOOTSTRAP) --only uv,cluster ensure
 
 .PHONY: test-kubernetes
-test-kubernetes: ## run the Kubernetes tests alone, on real pods, which `make test` runs, too
-	@$(BOOTSTRAP) exec -- pytest $(PARALLEL) tests/kubernetes tests/kubernetes_stand_in tests/contract/test_kubernetes.py \
+test-kubernetes: ## run the Kubernetes tests alone, on real pods, the long ones, too, which `make test` leaves out
+	@$(BOOTSTRAP) exec -- pytest -m 'not trainer' $(PARALLEL) tests/kubernetes tests/kubernetes_stand_in tests/contract/test_kubernetes.py \
 	  $(wildcard tests/integration/test_kubernetes*.py) $(ARGS)
 	@$(BOOTSTRAP) exec -- pytest tests/contract/test_backends.py -k kubernetes $(ARGS)
 

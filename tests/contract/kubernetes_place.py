@@ -144,12 +144,9 @@ class KubernetesPlace:
         return folder
 
     def remove_namespace(self, name: str) -> None:
-        """Removes a namespace with all that is in it, and the volume of its name."""
-        objects = self.cluster.objects
-        if objects.read("v1", "Namespace", name) is not None:
-            objects.delete("v1", "Namespace", name)
-            objects.wait_gone("v1", "Namespace", name)
-        objects.delete("v1", "PersistentVolume", name)
+        """Removes a namespace with all that is in it, and the volume of its name, soon."""
+        for kind in ("Namespace", "PersistentVolume"):
+            self.cluster.objects.delete("v1", kind, name)
 
     def lose_machine(self, name: str) -> None:
         """Kills the container of a run, as a machine does that is switched off."""

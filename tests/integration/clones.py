@@ -45,13 +45,7 @@ class Clone:
         self.settings = folder / "stacks" / "config" / f"Pulumi.{stack}.yaml"
         self._copy()
         (folder / "state").mkdir()
-        self.environment = {
-            **os.environ,
-            "PULUMI_BACKEND_URL": (folder / "state").as_uri(),
-            "PULUMI_CONFIG_PASSPHRASE": states.PASSPHRASE,
-            **environment,
-        }
-        self.environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
+        self.environment = {**states.build_environment(folder / "state"), **environment}
         self.pulumi("stack", "init", stack)
 
     def _copy(self) -> None:

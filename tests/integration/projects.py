@@ -84,13 +84,10 @@ class Project:
         (folder / "Pulumi.yaml").write_text(PROJECT)
         (folder / "__main__.py").write_text(PROGRAM)
         self.environment = {
-            **os.environ,
-            "PULUMI_BACKEND_URL": (folder / "state").as_uri(),
-            "PULUMI_CONFIG_PASSPHRASE": states.PASSPHRASE,
+            **states.build_environment(folder / "state"),
             "PULUMI_STACK": states.STACK,
             "AML_INFRA_DATA": str(data),
         }
-        self.environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
 
     def make_stack(self) -> None:
         """Makes the stack, with nothing in it."""

@@ -95,10 +95,9 @@ def write_changes(clone: AzureClone, changes: str) -> None:
             {"workspace": {"public_network_access": False}, "registry": {"sku": "Premium", "zone_redundancy": False}},
             {WORKSPACE: "update", STORAGE: "update", VAULT: "update", REGISTRY: "update"},
         ),
-        ({"cluster": {"vm_size": "STANDARD_NC16AS_T4_V3"}}, {CLUSTER: "replace"}),
         ({"cluster": {"low_priority": True}}, {CLUSTER: "replace"}),
     ],
-    ids=["another case", "in place", "private", "size", "priority"],
+    ids=["another case", "in place", "private", "priority"],
 )
 def test_a_change_is_made_where_it_is_meant_to_be(
     clone: AzureClone, changes: dict[str, object], expected: dict[str, str]

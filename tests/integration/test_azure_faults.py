@@ -182,23 +182,27 @@ def test_a_workspace_that_came_out_broken_is_set_right(clone: AzureClone, azure:
 @pytest.mark.parametrize(
     ("changes", "short", "problem"),
     [
-        (
+        pytest.param(
             '{"max_nodes": 3}',
             (FAMILY, 8),
             f"gpu.vm_size: needs 12 cores of {FAMILY} in westeurope; 8 of 8 are free; raise it at https://ml.azure.com/",
+            id="dedicated",
         ),
-        (
+        pytest.param(
             '{"low_priority": true}',
             (quotas.LOW_PRIORITY, 0),
             f"gpu.vm_size: needs 4 low-priority cores of {quotas.LOW_PRIORITY} in westeurope; 0 of 0 are free;",
+            id="low priority",
+            marks=pytest.mark.long,
         ),
-        (
+        pytest.param(
             '{"vm_size": "STANDARD_NC64AS_T4_V3"}',
             (FAMILY, 100),
             "gpu.vm_size: is 'STANDARD_NC64AS_T4_V3', which Azure ML does not have for clusters in westeurope; there",
+            id="size",
+            marks=pytest.mark.long,
         ),
     ],
-    ids=["dedicated", "low priority", "size"],
 )
 def test_a_preview_says_what_the_quota_lacks(
     clone: AzureClone, azure: Azure, changes: str, short: tuple[str, int], problem: str

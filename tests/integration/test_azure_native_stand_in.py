@@ -146,6 +146,7 @@ def test_a_misspelt_property_fails_at_preview(
     assert problem in project.pulumi("preview", fails=True)
 
 
+@pytest.mark.long
 def test_bad_moments_pass(project: AzureProject, cloud: Cloud) -> None:
     """Throttled, failed inside, cut before and after the effect: it comes again, and nothing is there twice."""
     faults = [
@@ -162,6 +163,7 @@ def test_bad_moments_pass(project: AzureProject, cloud: Cloud) -> None:
     assert "3 unchanged" in project.pulumi("preview", "--expect-no-changes")
 
 
+@pytest.mark.long
 def test_what_failed_half_way_is_kept_and_set_right(project: AzureProject, cloud: Cloud) -> None:
     """The service had begun, so the state has the account; the next update goes on with it."""
     cloud.faults.add(Fault("status", "/(asyncOperations|operationResults)/", "GET", status=400, code="Broken"))
@@ -177,6 +179,7 @@ def test_what_failed_half_way_is_kept_and_set_right(project: AzureProject, cloud
     assert "initErrors" not in project.read_resource("account")
 
 
+@pytest.mark.long
 def test_what_exists_is_imported_and_not_adopted(project: AzureProject, cloud: Cloud) -> None:
     """A create fails; an import takes it over as it is, and the next update finds nothing to do."""
     project.up()
@@ -194,6 +197,7 @@ def test_what_exists_is_imported_and_not_adopted(project: AzureProject, cloud: C
     assert project.read_resource("account")["inputs"]["accountName"] == "petsstore1"
 
 
+@pytest.mark.long
 def test_what_somebody_changed_is_found_and_set_right(project: AzureProject, cloud: Cloud) -> None:
     """A refresh sees it, and the next update has it as declared."""
     project.up()
@@ -207,6 +211,7 @@ def test_what_somebody_changed_is_found_and_set_right(project: AzureProject, clo
     assert account.properties["supportsHttpsTrafficOnly"] is True
 
 
+@pytest.mark.long
 def test_what_somebody_deleted_is_made_again(project: AzureProject, cloud: Cloud) -> None:
     """A refresh drops it from the state."""
     project.up()

@@ -103,16 +103,15 @@ def test_a_failed_run_tells_its_log_and_is_tried_again(learning: LearningPlace, 
 @pytest.mark.parametrize(
     "step",
     [
-        Fault("delay", "/source.tar.gz$", "PUT", host=BLOBS),
-        Fault("delay", "/codes/", "PUT"),
-        Fault("delay", "/runs/", "PUT", host=BLOBS),
-        Fault("delay", "/jobs/", "PUT"),
-        Fault("delay", "/jobs/[^/]+$", "GET", skip=2),
-        Fault("delay", "/details$", "GET", host=SERVICES),
-        Fault("delay", "user_logs/", "GET", host=BLOBS),
-        Fault("delay", "/mlflow/", "GET", host=SERVICES),
+        pytest.param(Fault("delay", "/source.tar.gz$", "PUT", host=BLOBS), id="upload"),
+        pytest.param(Fault("delay", "/codes/", "PUT"), id="code", marks=pytest.mark.long),
+        pytest.param(Fault("delay", "/runs/", "PUT", host=BLOBS), id="spec", marks=pytest.mark.long),
+        pytest.param(Fault("delay", "/jobs/", "PUT"), id="job"),
+        pytest.param(Fault("delay", "/jobs/[^/]+$", "GET", skip=2), id="described", marks=pytest.mark.long),
+        pytest.param(Fault("delay", "/details$", "GET", host=SERVICES), id="history", marks=pytest.mark.long),
+        pytest.param(Fault("delay", "user_logs/", "GET", host=BLOBS), id="log", marks=pytest.mark.long),
+        pytest.param(Fault("delay", "/mlflow/", "GET", host=SERVICES), id="metrics"),
     ],
-    ids=["upload", "code", "spec", "job", "described", "history", "log", "metrics"],
 )
 def test_killed_at_any_step_it_is_one_run(learning: LearningPlace, run: Project, step: Fault) -> None:
     """The engine and all that it started are killed, as when a pipeline is canceled; the next `up` goes on."""

@@ -106,6 +106,7 @@ def test_bad_inputs_fail_at_preview(project: KubernetesProject, plugin: pathlib.
     assert "'pulumi.com/waitFor' is not served" in said
 
 
+@pytest.mark.long
 def test_names_of_our_own_are_kept(project: KubernetesProject, namespace: str) -> None:
     """A name is made from Pulumi's, and kept by updates; a replacement that needs another one comes first."""
     secret = {"type": "core.v1.Secret", "string_data": {"password": "first"}}
@@ -131,6 +132,7 @@ def test_names_of_our_own_are_kept(project: KubernetesProject, namespace: str) -
     assert second["fixed.id"] == f"default/{namespace}"
 
 
+@pytest.mark.long
 def test_what_exists_is_imported_and_not_adopted(project: KubernetesProject, cluster: Cluster, namespace: str) -> None:
     """A create fails; an import takes it over as it is, and the next update finds nothing to do."""
     cluster.objects.apply(
@@ -151,6 +153,7 @@ def test_what_exists_is_imported_and_not_adopted(project: KubernetesProject, clu
     assert cluster.objects.read("v1", "ConfigMap", namespace, "default") is None
 
 
+@pytest.mark.long
 def test_others_are_not_overridden(project: KubernetesProject, cluster: Cluster, namespace: str) -> None:
     """What another manager has set is refused with its name, and taken from it by force; what it left is set right."""
     named = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
@@ -183,6 +186,7 @@ def test_others_are_not_overridden(project: KubernetesProject, cluster: Cluster,
     assert "1 created" in made
 
 
+@pytest.mark.long
 def test_objects_are_waited_for(project: KubernetesProject, namespace: str) -> None:
     """When the update is done, a volume is bound, a job complete, pods run; a change of its pods replaces a job."""
     storage = {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": namespace}
@@ -218,6 +222,7 @@ def test_objects_are_waited_for(project: KubernetesProject, namespace: str) -> N
     assert "1 replaced" in replaced
 
 
+@pytest.mark.long
 def test_what_does_not_become_ready_is_kept_and_set_right(
     project: KubernetesProject, cluster: Cluster, namespace: str
 ) -> None:
@@ -239,6 +244,7 @@ def test_what_does_not_become_ready_is_kept_and_set_right(
     assert "1 replaced" in repaired
 
 
+@pytest.mark.long
 def test_custom_resources_come_with_their_definition(project: KubernetesProject, cluster: Cluster) -> None:
     """The kind need not be there before; what its schema does not know is refused."""
     spec_schema = {
@@ -283,6 +289,7 @@ def test_custom_resources_come_with_their_definition(project: KubernetesProject,
     assert changed["spec"] == {"nodeSelector": {"gpu": "h100"}}
 
 
+@pytest.mark.long
 def test_a_cluster_out_of_reach_is_told(project: KubernetesProject, cluster: Cluster, namespace: str) -> None:
     """A preview goes on without it, an update fails with its address; on demand the state forgets what was on it."""
     project.declare(space={"type": "core.v1.Namespace", "metadata": {"name": namespace}})
@@ -315,6 +322,7 @@ def test_what_is_forbidden_is_told(project: KubernetesProject, cluster: Cluster,
     assert f'User "user-{namespace}" cannot create resource "namespaces"' in project.up(fails=True)
 
 
+@pytest.mark.long
 def test_an_interrupted_wait_ends(project: KubernetesProject, cluster: Cluster, namespace: str) -> None:
     """The object is in the state, and a destroy removes it."""
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
