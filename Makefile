@@ -63,7 +63,8 @@ cluster: ## build the Kubernetes that tests start, once; `make test` does it, to
 test-kubernetes: ## run the Kubernetes tests alone, on real pods, the long ones, too, which `make test` leaves out
 	@$(BOOTSTRAP) exec -- pytest -m 'not trainer' $(PARALLEL) tests/kubernetes tests/kubernetes_stand_in tests/contract/test_kubernetes.py \
 	  $(wildcard tests/integration/test_kubernetes*.py) $(ARGS)
-	@$(BOOTSTRAP) exec -- pytest tests/contract/test_backends.py -k kubernetes $(ARGS)
+	@$(BOOTSTRAP) exec -- pytest -m 'not trainer' tests/contract/test_backends.py tests/integration/test_secrets.py \
+	  -k kubernetes $(ARGS)
 
 .PHONY: test-trainer
 test-trainer: ## build Kubeflow Trainer, some minutes once, and run trainings as TrainJobs on it; no part of `make test`

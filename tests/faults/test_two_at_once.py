@@ -56,7 +56,7 @@ def make_clone(place: Place, folder: pathlib.Path, name: str) -> Project:
 def test_two_stacks_train_once(place: Place, clones: tuple[Project, Project]) -> None:
     """One submits, the other joins; both show the log and succeed."""
     for clone in clones:
-        clone.pulumi("stack", "init", "test")
+        clone.make_stack()
 
     processes = [clone.start_up() for clone in clones]
     for process in processes:

@@ -119,6 +119,7 @@ def project(
     return made
 
 
+@pytest.mark.long
 def test_a_cluster_is_attached_trained_on_and_detached(
     project: AttachedProject, learning: LearningPlace, kubernetes: Cluster
 ) -> None:

@@ -95,7 +95,7 @@ def write_changes(clone: AzureClone, changes: str) -> None:
             {"workspace": {"public_network_access": False}, "registry": {"sku": "Premium", "zone_redundancy": False}},
             {WORKSPACE: "update", STORAGE: "update", VAULT: "update", REGISTRY: "update"},
         ),
-        ({"cluster": {"low_priority": True}}, {CLUSTER: "replace"}),
+        pytest.param({"cluster": {"low_priority": True}}, {CLUSTER: "replace"}, marks=pytest.mark.long),
     ],
     ids=["another case", "in place", "private", "priority"],
 )
@@ -118,6 +118,7 @@ def test_tags_are_changed_in_place(clone: AzureClone) -> None:
     assert set(steps.values()) == {"update"}
 
 
+@pytest.mark.long
 def test_another_region_is_another_workspace(clone: AzureClone) -> None:
     """Nothing of it can be moved."""
     write_changes(clone, '{"workspace": {"location": "northeurope"}}')
@@ -127,6 +128,7 @@ def test_another_region_is_another_workspace(clone: AzureClone) -> None:
     assert {steps[name] for name in (WORKSPACE, STORAGE, VAULT, LOGS, REGISTRY, CLUSTER)} == {"replace"}
 
 
+@pytest.mark.long
 def test_high_business_impact_is_another_workspace(clone: AzureClone) -> None:
     """With what is in it; its storage and its vault stay."""
     write_changes(clone, '{"workspace": {"high_business_impact": true}}')
@@ -148,6 +150,7 @@ def test_a_moved_tag_is_another_environment(clone: AzureClone, azure: Azure) -> 
     assert steps == {ENVIRONMENT: "replace"}
 
 
+@pytest.mark.long
 def test_a_contributor_more_is_given_roles(clone: AzureClone) -> None:
     """And whoever deploys is listed from then on, or not."""
     write_changes(clone, '{"contributors": {"jane": {"object_id": "99999999-9999-4999-8999-999999999999"}}}')

@@ -87,6 +87,7 @@ def list_changes(azure: Azure) -> list[str]:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.long
 def test_what_failed_half_way_is_gone_on_with(clone: AzureClone, azure: Azure) -> None:
     """The way there and the way back: what was done stays done, what is left comes with the next try."""
     cloud = azure.cloud
@@ -150,6 +151,7 @@ def test_a_bad_day_passes(clone: AzureClone, azure: Azure) -> None:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.long
 def test_a_workspace_that_came_out_broken_is_set_right(clone: AzureClone, azure: Azure) -> None:
     """A role does not hold yet when Azure needs it: the workspace is there and of no use, until the next `up`."""
     cloud = azure.cloud

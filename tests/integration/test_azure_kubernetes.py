@@ -175,6 +175,7 @@ def test_a_stack_trains_on_a_cluster_that_it_has_made(project: AksProject) -> No
     assert {each.id for each in cloud.resources} == before
 
 
+@pytest.mark.long
 def test_the_way_in_is_of_whoever_is_logged_in_to_azure(project: AksProject) -> None:
     """Without kubelogin; a login without a role is known, and may nothing; another interpreter changes no more."""
     project.declare()
@@ -212,6 +213,7 @@ def test_the_way_in_is_of_whoever_is_logged_in_to_azure(project: AksProject) -> 
     assert "unchanged" in again
 
 
+@pytest.mark.long
 def test_nodes_that_may_not_pull_are_told_of(project: AksProject) -> None:
     """A registry that is not attached to the cluster: the run fails with the reason, and the fix mends it."""
     project.declare(attached=False)

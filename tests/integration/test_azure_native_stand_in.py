@@ -90,6 +90,7 @@ def list_changes(cloud: Cloud) -> list[str]:
     ]
 
 
+@pytest.mark.long
 def test_the_lifecycle_of_a_resource(project: AzureProject, cloud: Cloud) -> None:
     """Made, unchanged, changed in place, replaced, and gone; each preview tells before it happens."""
     project.up()

@@ -8,6 +8,8 @@ import pathlib
 import shutil
 import subprocess
 
+import pytest
+
 from tests.azure.server import Azure
 from tests.integration.clones import BASE_IMAGE, AzureClone
 from tests.integration.projects import ROOT
@@ -57,6 +59,7 @@ def test_another_repository_composes_the_components(
     assert "team:index:Platform$aml-infra:index:GpuCluster" in found
 
 
+@pytest.mark.long
 def test_an_image_built_here_is_an_environment_there(
     tmp_path: pathlib.Path, azure: Azure, azure_plugins: pathlib.Path, registry: LocalRegistry
 ) -> None:

@@ -98,6 +98,7 @@ def test_azure_dev_comes_stays_and_goes(tmp_path: pathlib.Path, azure: Azure, az
 
 
 @pytest.mark.timeout(1200)
+@pytest.mark.long
 def test_azure_prod_takes_its_vault_back(tmp_path: pathlib.Path, azure: Azure, azure_plugins: pathlib.Path) -> None:
     """A vault that nobody may purge is kept, taken back by the next `up`, and as it was after one more."""
     clone = make_public_clone(tmp_path / "clone", azure, azure_plugins, "azure-prod")

@@ -103,14 +103,14 @@ def test_a_failed_run_tells_its_log_and_is_tried_again(learning: LearningPlace, 
 @pytest.mark.parametrize(
     "step",
     [
-        pytest.param(Fault("delay", "/source.tar.gz$", "PUT", host=BLOBS), id="upload"),
+        pytest.param(Fault("delay", "/source.tar.gz$", "PUT", host=BLOBS), id="upload", marks=pytest.mark.long),
         pytest.param(Fault("delay", "/codes/", "PUT"), id="code", marks=pytest.mark.long),
         pytest.param(Fault("delay", "/runs/", "PUT", host=BLOBS), id="spec", marks=pytest.mark.long),
         pytest.param(Fault("delay", "/jobs/", "PUT"), id="job"),
         pytest.param(Fault("delay", "/jobs/[^/]+$", "GET", skip=2), id="described", marks=pytest.mark.long),
         pytest.param(Fault("delay", "/details$", "GET", host=SERVICES), id="history", marks=pytest.mark.long),
         pytest.param(Fault("delay", "user_logs/", "GET", host=BLOBS), id="log", marks=pytest.mark.long),
-        pytest.param(Fault("delay", "/mlflow/", "GET", host=SERVICES), id="metrics"),
+        pytest.param(Fault("delay", "/mlflow/", "GET", host=SERVICES), id="metrics", marks=pytest.mark.long),
     ],
 )
 def test_killed_at_any_step_it_is_one_run(learning: LearningPlace, run: Project, step: Fault) -> None:
@@ -150,20 +150,6 @@ def test_a_run_that_goes_on_is_joined_and_destroy_stops_it(learning: LearningPla
     assert "goes on; the next `pulumi up` joins it" in interrupted
     assert "join: run" in "".join(joined)
     assert (job.properties["status"], job.properties["isArchived"]) == ("Canceled", True)
-
-
-def test_two_at_once_are_one_run(learning: LearningPlace, make_run: Callable[[], Project]) -> None:
-    """Two stacks with the same training: one submits, the other joins, both succeed."""
-    first, second = make_run(), make_run()
-    for each in (first, second):
-        each.write_script(f"echo line 1\nsleep 1\necho line 2\n# {first.name}\n")
-
-    processes = [each.start_up() for each in (first, second)]
-    outputs = [process.communicate(timeout=120)[0] for process in processes]
-
-    assert [process.returncode for process in processes] == [0, 0], outputs
-    assert all("line 2" in output or "adopt: run" in output for output in outputs)
-    assert count_jobs(learning, first) == 1
 
 
 def test_a_run_that_is_not_waited_for_is_seen_later(learning: LearningPlace, run: Project) -> None:

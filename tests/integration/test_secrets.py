@@ -76,7 +76,7 @@ def test_a_marker_is_found_in_base64(before: str) -> None:
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("kind", ["docker", "kubernetes", "azureml"])
+@pytest.mark.parametrize("kind", ["docker", pytest.param("kubernetes", marks=pytest.mark.long), "azureml"])
 def test_no_secret_is_left_anywhere(kind: str, request: pytest.FixtureRequest) -> None:
     """After up, preview, a failed up, refresh and destroy; a value does not count, and a variable's presence does."""
     project: SecretProject = request.getfixturevalue(f"on_{kind}")
