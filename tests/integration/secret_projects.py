@@ -146,7 +146,7 @@ compute = aml_infra.LocalDocker("docker")"""
         self.printed += rest
         return rest
 
-    def export(self) -> dict[str, Any]:
+    def export_run(self) -> dict[str, Any]:
         """``pulumi stack export``; gives the outputs of the run, and not of one that it is to replace."""
         said = self.pulumi("stack", "export")
         self.printed += said

@@ -71,10 +71,8 @@ def read_deployment(state: pathlib.Path, project: str, stack: str) -> dict[str, 
 
 def read_outputs(deployment: Mapping[str, Any]) -> dict[str, Any]:
     """What ``pulumi stack output --json`` prints."""
-    found = [each for each in deployment.get("resources", ()) if each["type"] == "pulumi:pulumi:Stack"]
-    (stack,) = found
-    outputs = stack.get("outputs", {})
-    return {name: _hide_secrets(value) for name, value in outputs.items()}
+    (stack,) = [each for each in deployment.get("resources", ()) if each["type"] == "pulumi:pulumi:Stack"]
+    return {name: _hide_secrets(value) for name, value in stack.get("outputs", {}).items()}
 
 
 def _hide_secrets(value: Any) -> Any:

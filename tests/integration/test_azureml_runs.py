@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -27,23 +27,12 @@ def learning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LearningPlace
 
 
 @pytest.fixture
-def make_run(make_project: Callable[[], Project], learning: LearningPlace) -> Iterator[Callable[[], Project]]:
-    """Makes projects whose run is a job of the workspace."""
-
-    def make() -> Project:
-        project = make_project()
-        project.environment.update(learning.azure.environment)
-        write_args(project, learning)
-        return project
-
-    yield make
+def run(project: Project, learning: LearningPlace) -> Iterator[Project]:
+    """A project whose run is a job of the workspace that prints two lines."""
+    project.environment.update(learning.azure.environment)
+    write_args(project, learning)
+    yield project
     learning.clean()
-
-
-@pytest.fixture
-def run(make_run: Callable[[], Project]) -> Project:
-    """A project whose run is a job that prints two lines."""
-    return make_run()
 
 
 def write_args(project: Project, learning: LearningPlace, **changes: object) -> None:

@@ -84,7 +84,7 @@ def test_no_secret_is_left_anywhere(kind: str, request: pytest.FixtureRequest) -
     project.give("TOKEN")
     project.declare("TOKEN")
     trained, found["up goes on"] = project.train()
-    first = project.export()
+    first = project.export_run()
     found["up"] = project.search()
 
     project.give("TOKEN", "OTHER")
@@ -96,7 +96,7 @@ def test_no_secret_is_left_anywhere(kind: str, request: pytest.FixtureRequest) -
     failed, found["up that fails goes on"] = project.train()
     found["up that fails"] = project.search()
     project.ask("refresh", "--yes", "--skip-preview")
-    last = project.export()
+    last = project.export_run()
     found["refresh"] = project.search()
     project.ask("destroy", "--yes", "--skip-preview")
     found["destroy"] = project.search()
