@@ -26,12 +26,13 @@ GROUP = "rg-contract"
 WORKSPACE = "pets"
 CLUSTER = "small"
 
-PYTHON_IMAGE = "localhost/aml-infra/tests-python:2"
+PYTHON_IMAGE = "localhost/aml-infra/tests-python:3"
 """Has Python, with which a job can ask for what is there by HTTPS only."""
 
 DOCKERFILE = """\
 FROM debian:bookworm-slim
-RUN apt-get update && apt-get install --yes --no-install-recommends python3 ca-certificates
+RUN apt-get update && apt-get install --yes --no-install-recommends python3 ca-certificates \\
+    && apt-get clean && rm -rf /var/lib/apt/lists/*
 """
 
 LOG_METRICS = """\

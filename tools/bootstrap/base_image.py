@@ -13,6 +13,10 @@ from tools.bootstrap import daemon, debian, errors, step, versions
 _TRASH = (
     "etc/hostname",
     "etc/resolv.conf",
+    "usr/share/doc/*/*.gz",
+    "usr/share/info/*",
+    "usr/share/locale/*",
+    "usr/share/man/*",
     "var/cache/apt/*.bin",
     "var/cache/apt/archives/*.deb",
     "var/cache/debconf/*-old",
@@ -20,7 +24,7 @@ _TRASH = (
     "var/log/*.log",
     "var/log/apt/*",
 )
-"""What debootstrap leaves behind, or copies from this machine."""
+"""What debootstrap leaves behind, or copies from this machine, and what the official image of its kind leaves out."""
 
 
 class BaseImage(step.Step):
@@ -107,7 +111,7 @@ def build_debootstrap(root: pathlib.Path, mirror: str) -> list[str]:
 
 
 def trim(root: pathlib.Path) -> None:
-    """Removes package lists, packages and logs from a new Debian, and what is this machine's own."""
+    """Removes manuals, package lists, packages and logs from a new Debian, and what is this machine's own."""
     for pattern in _TRASH:
         for path in root.glob(pattern):
             if path.is_dir() and not path.is_symlink():

@@ -50,9 +50,14 @@ def test_without_a_registry_it_is_made(machine: fakes.Machine, step: base_image.
         lists = roots[0] / "var" / "lib" / "apt" / "lists"
         lists.mkdir(parents=True)
         (lists / "Packages").touch()
+        documents = roots[0] / "usr" / "share" / "doc" / "bash"
+        documents.mkdir(parents=True)
+        (documents / "changelog.gz").touch()
+        (documents / "copyright").touch()
 
     def pack(_words: list[str]) -> None:
         assert list((roots[0] / "var" / "lib" / "apt" / "lists").iterdir()) == []
+        assert [each.name for each in (roots[0] / "usr" / "share" / "doc" / "bash").iterdir()] == ["copyright"]
 
     machine.install("debootstrap")
     machine.commands.answer(PULL, stderr="no such host", code=1)
