@@ -272,8 +272,11 @@ class Exec:
         """
         said = bytearray()
         try:
-            while self._lost is None and self._socket.is_open():
+            going = True
+            while going:
                 self._wait()
+                # Taking what has come reads on, maybe to the end: then there is more to take.
+                going = self._lost is None and bool(self._socket.is_open())
                 if content := self._take(_STDOUT):
                     yield content
                 said += self._take(_STDERR)
