@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import pathlib
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import cast
 
@@ -25,18 +26,13 @@ CONTRACT = pathlib.Path(__file__).parent / "image_contract.sh"
 WAITING_STEP_SECONDS = 10.0
 """Time between two questions whether the registry takes the account."""
 
+_SILENT = re.compile(r"\bexit status \d+\s*$")
+"""What pulumi-docker-build says where buildx has said why it failed."""
+
 
 def clear_credentials(_: pulumi.ResourceHookArgs) -> None:
     """After pulumi-docker-build has made the image."""
     image_build.clear_credentials()
-
-
-async def clear_after_failure(_: pulumi.ErrorHookArgs) -> bool:
-    """After it has failed to; it is not tried again."""
-    # What was written just now might be of another image, whose build is about to start.
-    await asyncio.sleep(2 * image_build.STARTING_SECONDS)
-    image_build.clear_credentials()
-    return False
 
 
 class ImageBuilder:
@@ -68,6 +64,23 @@ class ImageBuilder:
         """Before pulumi-docker-build makes the image: it finds all done."""
         # Of a program that was killed.
         image_build.clear_credentials()
+        await self._build_ahead()
+
+    async def repair(self, hook: pulumi.ErrorHookArgs) -> bool:
+        """After pulumi-docker-build has failed without a reason: builds all again, and lets it try once more.
+
+        BuildKit may miss a step in its cache that it has built a moment ago. What pulumi-docker-build builds then has
+        no secrets, and fails. Whatever else it was, the build that is seen tells it.
+        """
+        # What was written just now might be of another image, whose build is about to start.
+        await self._sleep(2 * image_build.STARTING_SECONDS)
+        image_build.clear_credentials()
+        if hook.failed_operation == "delete" or len(hook.errors) > 1 or not _SILENT.search(hook.errors[0]):
+            return False
+        await self._build_ahead()
+        return True
+
+    async def _build_ahead(self) -> None:
         tag, login = await self._tag.future(), await self._find_login()
         if login is None:
             await self._build(image_build.CACHE_ONLY)

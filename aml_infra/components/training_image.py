@@ -164,7 +164,7 @@ class TrainingImage(pulumi.ComponentResource):
         builder = ImageBuilder(self, args, packages, request, tag, registry)
         build = pulumi.ResourceHook(f"build of {name}", builder.prepare)
         clear = pulumi.ResourceHook(f"clearing after {name}", image_builder.clear_credentials)
-        failed = pulumi.ErrorHook(f"clearing after failed {name}", image_builder.clear_after_failure)
+        failed = pulumi.ErrorHook(f"repair of {name}", builder.repair)
         image = docker_build.Image(
             name,
             **_read_image_inputs(args, request, tag, registry),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import pathlib
 import subprocess
 
 import pytest
 
+from aml_infra.components import image_build
 from tests.docker_daemon import open_docker
 from tests.integration.projects import JOB_PROGRAM, TINY_IMAGE, Project
 
@@ -16,6 +18,13 @@ RUN apt-get update && apt-get install --yes --no-install-recommends python3-mini
 """
 
 PIP_IMAGE = PYTHON_IMAGE.replace("python3-minimal", "python3-minimal python3-pip ca-certificates")
+
+FORGETFUL_BUILDX = """\
+#!/bin/sh
+# The first build of pulumi-docker-build finds nothing in the cache.
+case "$*" in *--metadata-file*) mkdir "${{0%/*}}/forgotten" 2> /dev/null && exec {buildx} "$@" --no-cache ;; esac
+exec {buildx} "$@"
+"""
 
 CONDA_STAND_IN = r"""
 RUN printf '%s\n' '#!/bin/sh' 'set -eu' 'case "$1 ${2-}" in' \
@@ -107,6 +116,20 @@ def test_a_base_image_is_identified_by_its_digest(image_project: Project) -> Non
     assert first["digest"].startswith("sha256:")
     assert image_project.outputs()["digest"] != first["digest"]
     assert image_project.outputs()["run_id"] != first["run_id"]
+
+
+def test_a_step_that_is_missed_in_the_cache_is_built_again(image_project: Project, tmp_path: pathlib.Path) -> None:
+    """BuildKit does that now and then; the check of the contract, which needs a secret, fails then."""
+    plugins = tmp_path / "docker" / "cli-plugins"
+    plugins.mkdir(parents=True)
+    (plugins / "docker-buildx").write_text(FORGETFUL_BUILDX.format(buildx=image_build.find_buildx()))
+    (plugins / "docker-buildx").chmod(0o755)
+
+    output = image_project.up(environment={"DOCKER_CONFIG": str(plugins.parent)})
+
+    assert (plugins / "forgotten").is_dir()
+    assert "retrying create" in output
+    assert image_project.outputs()["status"] == "Completed"
 
 
 def test_an_image_removed_behind_the_states_back_is_built_again(image_project: Project) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import pulumi
@@ -35,8 +35,21 @@ class PatientRegistry(ExternalRegistry):
     waiting_seconds = 25.0
 
 
-def prepare(engine: Engine, buildx: pathlib.Path, refusals: int, *, registry: type[ExternalRegistry]) -> list[float]:
-    """Builds for a registry that refuses some times; gives the seconds that were waited."""
+async def prepare(builder: ImageBuilder) -> str:
+    """What the engine does before the image is made."""
+    await builder.prepare(pulumi.ResourceHookArgs(urn="urn", id="", name="x", type="x"))
+    return ""
+
+
+def run(
+    engine: Engine,
+    buildx: pathlib.Path,
+    hook: Callable[[ImageBuilder], Coroutine[Any, Any, str]] = prepare,
+    *,
+    refusals: int = 0,
+    registry: type[ExternalRegistry] = ExternalRegistry,
+) -> tuple[str, list[float]]:
+    """Runs a hook for a registry that refuses some times; gives what it gives, and the seconds that were waited."""
     buildx.write_text(BUILDX)
     buildx.with_name(f"{buildx.name}.refusals").write_text("x\n" * refusals)
     waited: list[float] = []
@@ -55,25 +68,20 @@ def prepare(engine: Engine, buildx: pathlib.Path, refusals: int, *, registry: ty
             registry(server="pets.azurecr.io", username=registry_login.TOKEN_USER, password="sesame"),  # noqa: S106
             sleep,
         )
+        return {"done": hook(builder)}
 
-        async def run() -> str:
-            await builder.prepare(pulumi.ResourceHookArgs(urn="urn", id="", name="x", type="x"))
-            return ""
-
-        return {"done": run()}
-
-    engine.run(program)
-    return waited
+    return engine.run(program)["done"], waited
 
 
 def read_calls(buildx: pathlib.Path) -> list[str]:
     """What buildx was asked for."""
-    return buildx.with_name(f"{buildx.name}.calls").read_text().split()
+    calls = buildx.with_name(f"{buildx.name}.calls")
+    return calls.read_text().split() if calls.exists() else []
 
 
 def test_a_role_that_was_granted_now_is_waited_for(engine: Engine, buildx: pathlib.Path) -> None:
     """Azure may need minutes until it holds; nothing is built before."""
-    waited = prepare(engine, buildx, 2, registry=PatientRegistry)
+    _, waited = run(engine, buildx, refusals=2, registry=PatientRegistry)
 
     assert waited == [WAITING_STEP_SECONDS, WAITING_STEP_SECONDS]
     assert read_calls(buildx) == ["imagetools", "imagetools", "imagetools", "build"]
@@ -82,7 +90,7 @@ def test_a_role_that_was_granted_now_is_waited_for(engine: Engine, buildx: pathl
 def test_it_is_not_waited_for_ever(engine: Engine, buildx: pathlib.Path) -> None:
     """Then the role is not there, and who gets it is said."""
     with pytest.raises(registry_login.RegistryRefuses) as caught:
-        prepare(engine, buildx, 9, registry=PatientRegistry)
+        run(engine, buildx, refusals=9, registry=PatientRegistry)
 
     assert str(caught.value).endswith(
         "(401 Unauthorized); whoever is logged in to Azure needs the role AcrPush there; list them in the registry's "
@@ -94,6 +102,33 @@ def test_it_is_not_waited_for_ever(engine: Engine, buildx: pathlib.Path) -> None
 def test_an_account_that_exists_is_refused_at_once(engine: Engine, buildx: pathlib.Path) -> None:
     """Nobody has granted it anything just now."""
     with pytest.raises(registry_login.RegistryRefuses):
-        prepare(engine, buildx, 1, registry=ExternalRegistry)
+        run(engine, buildx, refusals=1)
 
     assert read_calls(buildx) == ["imagetools"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "errors", "tries_again"),
+    [
+        ("create", ["exit status 1"], True),
+        ("update", ["rpc error: code = Unknown desc = exit status 1"], True),
+        ("create", ["exit status 1", "exit status 1"], False),
+        ("create", ["no builder of that name"], False),
+        ("delete", ["exit status 1"], False),
+    ],
+)
+def test_a_failure_without_a_reason_is_built_again_once(
+    engine: Engine, buildx: pathlib.Path, operation: str, errors: list[str], tries_again: bool
+) -> None:
+    """Where the user sees it; then pulumi-docker-build may try again. One that has a reason has been told."""
+
+    async def repair(builder: ImageBuilder) -> str:
+        hook = pulumi.ErrorHookArgs(
+            urn="urn", id="", name="x", type="x", failed_operation=operation, errors=list(errors)
+        )
+        return str(await builder.repair(hook))
+
+    done, _ = run(engine, buildx, repair)
+
+    assert done == str(tries_again)
+    assert read_calls(buildx) == (["imagetools", "build"] if tries_again else [])
