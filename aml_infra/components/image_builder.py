@@ -71,12 +71,22 @@ class ImageBuilder:
 
         BuildKit may miss a step in its cache that it has built a moment ago. What pulumi-docker-build builds then has
         no secrets, and fails. Whatever else it was, the build that is seen tells it.
+
+        Raises:
+            ImageNotBuilt: that build has failed, or it has not helped.
         """
         # What was written just now might be of another image, whose build is about to start.
         await self._sleep(2 * image_build.STARTING_SECONDS)
         image_build.clear_credentials()
-        if hook.failed_operation == "delete" or len(hook.errors) > 1 or not _SILENT.search(hook.errors[0]):
+        if hook.failed_operation == "delete" or not _SILENT.search(hook.errors[0]):
             return False
+        if len(hook.errors) > 1:
+            raise image_build.ImageNotBuilt(
+                f"pulumi-docker-build has failed twice without a reason ({hook.errors[0]}), though the same build had "
+                "succeeded just before; most likely BuildKit does not keep what it has built: raise "
+                "builder.gc.defaultKeepStorage in Docker's daemon.json (`docker buildx du` shows what is kept), and "
+                "run `pulumi up` again"
+            )
         await self._build_ahead()
         return True
 

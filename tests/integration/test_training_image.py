@@ -21,8 +21,13 @@ PIP_IMAGE = PYTHON_IMAGE.replace("python3-minimal", "python3-minimal python3-pip
 
 FORGETFUL_BUILDX = """\
 #!/bin/sh
-# The first build of pulumi-docker-build finds nothing in the cache.
-case "$*" in *--metadata-file*) mkdir "${{0%/*}}/forgotten" 2> /dev/null && exec {buildx} "$@" --no-cache ;; esac
+# As often as a file beside it has lines, the build of pulumi-docker-build finds nothing in the cache.
+case "$*" in *--metadata-file*)
+    if [ -s "$0.misses" ]; then
+        sed -i 1d "$0.misses"
+        exec {buildx} "$@" --no-cache
+    fi ;;
+esac
 exec {buildx} "$@"
 """
 
@@ -118,17 +123,42 @@ def test_a_base_image_is_identified_by_its_digest(image_project: Project) -> Non
     assert image_project.outputs()["run_id"] != first["run_id"]
 
 
-def test_a_step_that_is_missed_in_the_cache_is_built_again(image_project: Project, tmp_path: pathlib.Path) -> None:
+@pytest.fixture
+def forgetful_buildx(tmp_path: pathlib.Path) -> pathlib.Path:
+    """``FORGETFUL_BUILDX``, in a folder of Docker's configuration."""
+    buildx = tmp_path / "docker" / "cli-plugins" / "docker-buildx"
+    buildx.parent.mkdir(parents=True)
+    buildx.write_text(FORGETFUL_BUILDX.format(buildx=image_build.find_buildx()))
+    buildx.chmod(0o755)
+    return buildx
+
+
+def test_a_step_that_is_missed_in_the_cache_is_built_again(
+    image_project: Project, forgetful_buildx: pathlib.Path
+) -> None:
     """BuildKit does that now and then; the check of the contract, which needs a secret, fails then."""
-    plugins = tmp_path / "docker" / "cli-plugins"
-    plugins.mkdir(parents=True)
-    (plugins / "docker-buildx").write_text(FORGETFUL_BUILDX.format(buildx=image_build.find_buildx()))
-    (plugins / "docker-buildx").chmod(0o755)
+    misses = forgetful_buildx.with_name(f"{forgetful_buildx.name}.misses")
+    misses.write_text("x\n")
 
-    output = image_project.up(environment={"DOCKER_CONFIG": str(plugins.parent)})
+    output = image_project.up(environment={"DOCKER_CONFIG": str(forgetful_buildx.parents[1])})
 
-    assert (plugins / "forgotten").is_dir()
+    assert misses.read_text() == ""
     assert "retrying create" in output
+    assert image_project.outputs()["status"] == "Completed"
+
+
+def test_a_cache_that_keeps_nothing_is_told(image_project: Project, forgetful_buildx: pathlib.Path) -> None:
+    """After the second time, with the fix; no training starts, and the next `up` goes on."""
+    misses = forgetful_buildx.with_name(f"{forgetful_buildx.name}.misses")
+    misses.write_text("x\nx\n")
+    environment = {"DOCKER_CONFIG": str(forgetful_buildx.parents[1])}
+
+    failed = image_project.up(fails=True, environment=environment)
+    containers = image_project.containers()
+    image_project.up(environment=environment)
+
+    assert "raise builder.gc.defaultKeepStorage in Docker's daemon.json" in failed
+    assert containers == []
     assert image_project.outputs()["status"] == "Completed"
 
 
