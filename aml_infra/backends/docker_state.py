@@ -29,6 +29,9 @@ EXIT_TERMINATED = 143
 EXITS_OF_TIMEOUT = (EXIT_TIMED_OUT, EXIT_KILLED, EXIT_TERMINATED)
 """GNU's ``timeout`` gives its own exit code, unless it had to kill; that of BusyBox gives the command's."""
 
+_LATE_SECONDS = 5.0
+"""What a busy daemon may be late to write down that a container has started; the limit counts from the start itself."""
+
 _CANCELED = "it was canceled"
 _HALF_STARTED = re.compile(r"task [0-9a-f]{64}: already exists")
 """What a daemon says of a container that it was starting when it was killed: it cannot be started any more."""
@@ -174,8 +177,9 @@ def _has_timed_out(
 ) -> bool:
     if TIMEOUT_LABEL not in labels or code not in EXITS_OF_TIMEOUT or not started or not finished:
         return False
-    # A script may itself end with 124: only one that had its whole time was stopped. A tenth of a second is for clocks.
-    return (finished - started).total_seconds() >= float(labels[TIMEOUT_LABEL]) - 0.1
+    # A script may itself end with 124: only one that had its time was stopped.
+    limit = float(labels[TIMEOUT_LABEL])
+    return (finished - started).total_seconds() >= limit - min(_LATE_SECONDS, limit / 2)
 
 
 def read_image_digest(reference: str, image: Mapping[str, Any]) -> str:

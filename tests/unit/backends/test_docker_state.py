@@ -70,6 +70,8 @@ def read(*states: dict[str, Any] | None, canceled: bool = False) -> RunState:
         ({"ExitCode": 3}, Status.FAILED, 3),
         ({"ExitCode": 137, "OOMKilled": True}, Status.FAILED, 137),
         ({"ExitCode": 124}, Status.FAILED, 124),
+        ({"ExitCode": 124, "FinishedAt": write(at(84.9))}, Status.FAILED, 124),
+        ({"ExitCode": 124, "FinishedAt": write(at(85.1))}, Status.TIMED_OUT, 124),
         ({"ExitCode": 124, "FinishedAt": write(at(90.2))}, Status.TIMED_OUT, 124),
         ({"ExitCode": 137, "FinishedAt": write(at(120.2))}, Status.TIMED_OUT, 137),
         ({"ExitCode": 137}, Status.NOT_RESPONDING, 137),
@@ -90,6 +92,16 @@ def test_states_of_a_container(state: dict[str, Any], status: Status, exit_code:
 
     assert (found.status, found.exit_code) == (status, exit_code)
     assert (found.finished_at is not None) is (status.is_final and "Error" not in state)
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(1.4, Status.FAILED), (1.6, Status.TIMED_OUT)])
+def test_a_short_limit_is_told_from_a_script_that_ends_early(seconds: float, status: Status) -> None:
+    """By half of its time."""
+    spec = dataclasses.replace(SPEC, timeout_minutes=0.05)
+    answer = build_answer(ExitCode=124, FinishedAt=write(at(seconds)))
+    answer["Config"]["Labels"] = docker_request.build_request(spec, 2)["containers"][0]["Labels"]
+
+    assert docker_state.read_state([answer], canceled=False).status is status
 
 
 @pytest.mark.parametrize(
