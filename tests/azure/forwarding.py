@@ -11,6 +11,10 @@ import yarl
 from starlette import background, requests, responses
 
 _CHUNK = 65536
+_IDLE_SECONDS = 2.0
+"""A connection that was idle for longer is not used again: after 5, Azurite and MLflow's server cut it, maybe just
+then."""
+
 _OWN = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade", "proxy-connection"})
 """Headers between two neighbours, which are not passed on."""
 _UNSENT = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
@@ -26,7 +30,12 @@ class Forwarder:
     async def open(self) -> None:
         """Must be called on the loop on which requests will come."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=30)
-        self._session = aiohttp.ClientSession(auto_decompress=False, skip_auto_headers=_UNSENT, timeout=timeout)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(keepalive_timeout=_IDLE_SECONDS),
+            auto_decompress=False,
+            skip_auto_headers=_UNSENT,
+            timeout=timeout,
+        )
 
     async def close(self) -> None:
         if self._session is not None:
