@@ -13,6 +13,7 @@ import contextlib
 import dataclasses
 import pathlib
 import queue
+import random
 import secrets
 import tarfile
 import tempfile
@@ -32,6 +33,7 @@ from aml_infra.backends import (
     docker_client,
     docker_log,
     docker_request,
+    docker_retries,
     docker_state,
     records,
     tracking,
@@ -233,12 +235,23 @@ class DockerBackend(Backend):
             raise AlreadySubmitted(f"{name} exists") from error
 
     def _start(self, client: docker.APIClient, container: str) -> None:
-        try:
-            client.start(container)
-        except docker.errors.APIError as error:
-            # A command that is not in the image, or a device that is not there: the container's state holds it.
-            if not error.is_client_error() and not docker_client.has_start_error(client, container):
-                raise
+        for number in range(docker_retries.RETRIES + 1):
+            try:
+                client.start(container)
+                return
+            except docker.errors.APIError as error:
+                # A command that is not in the image, or a device that is not there: the container's state holds it.
+                if not error.is_client_error() and not docker_client.has_start_error(client, container):
+                    raise
+                return
+            except requests.ConnectionError:
+                # There was no answer, but maybe a start, and an end after it: asked again, it would begin anew.
+                found = docker_client.inspect(client, container)
+                if found is None or found["State"]["Status"] != "created":
+                    return
+                if number == docker_retries.RETRIES:
+                    raise
+            time.sleep(docker_retries.PAUSE_SECONDS * (2**number + random.random()))  # noqa: S311 (for a pause)
 
     def _sweep(self, client: docker.APIClient, run_id: str) -> None:
         """Removes what clients that died while shipping have left; one that still lives sees that it came second."""

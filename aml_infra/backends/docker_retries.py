@@ -1,11 +1,13 @@
 """A client of the Docker Engine that sends again what had no answer, or a passing error for one.
 
 All that a run asks of the daemon may be sent twice: containers and networks are made under names that nothing else has,
-and whoever asks takes what is there of such a name for its own. The retries are urllib3's.
+and whoever asks takes what is there of such a name for its own. The retries are urllib3's. Only a start is not sent
+again here: a container that has ended meanwhile would begin anew.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import docker
@@ -24,10 +26,14 @@ if TYPE_CHECKING:
 RETRIES = 4
 """How often a request is sent again; with the pauses that makes some three seconds."""
 
+PAUSE_SECONDS = 0.2
+"""Before the first of them; each one after it is twice as long."""
+
 _PASSING = (429, 500, 502, 503, 504)
 _ABSENT = (FileNotFoundError, PermissionError, ConnectionRefusedError)
 _BY_REGISTRIES = ("/distribution/", "/images/create")
 """What the daemon asks a registry for, which it tries again itself."""
+_START = re.compile(r"/containers/[^/]+/start")
 
 
 class _Retry(Retry):
@@ -42,6 +48,8 @@ class _Retry(Retry):
     ) -> Self:
         # Who waits for an answer has waited long enough, and a daemon that is not there is told at once.
         if error is not None and (isinstance(error, urllib3.exceptions.TimeoutError) or _is_absence(error)):
+            raise error
+        if error is not None and _START.search(url or ""):
             raise error
         if error is None and any(part in (url or "") for part in _BY_REGISTRIES):
             raise urllib3.exceptions.MaxRetryError(_pool, url or "")  # type: ignore[arg-type]  # urllib3 gives it
@@ -58,8 +66,8 @@ class RetryingClient(docker.APIClient):
                 total=RETRIES,
                 allowed_methods=None,
                 status_forcelist=_PASSING,
-                backoff_factor=0.2,
-                backoff_jitter=0.2,
+                backoff_factor=PAUSE_SECONDS,
+                backoff_jitter=PAUSE_SECONDS,
                 raise_on_status=False,
             )
         super().mount(prefix, adapter)

@@ -22,7 +22,7 @@ class SteppedBackend(Backend):
     """A backend that says at which step it is.
 
     Attributes:
-        step: the function that was called last.
+        step: the function that was called last; empty where nothing is to go wrong.
     """
 
     def __init__(self, backend: Backend) -> None:

@@ -203,6 +203,17 @@ def test_workers_find_one_another_and_leave_nothing(docker_stage: Stage) -> None
     assert client.containers(all=True, filters=label) == []
 
 
+def test_a_run_that_ends_before_its_start_is_answered_is_not_started_again(docker_stage: Stage) -> None:
+    """The answer is lost; asked again, Docker would begin a container that has ended anew."""
+    scene = docker_stage(lines=("line 1",))
+    fault = docker_stage.open_faults(scene).add(Fault("answer lost", "/start$", "POST"))
+
+    lines = scene.run_to_end()
+
+    assert fault.hits == 1
+    assert lines == ["line 1"]
+
+
 def test_a_network_whose_answer_was_lost_is_made_once(docker_stage: Stage) -> None:
     """Docker would make a second one of the same name, and workers would be in either."""
     scene = docker_stage(workers=2)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from aml_infra.backends.base import Record, Status
+from aml_infra.backends.base import Record, RunGone, Status
 from aml_infra.errors import BackendUnavailable
 from aml_infra.provider import lifecycle
 from aml_infra.provider.lifecycle import Interruption, RunUnfinished
@@ -82,6 +82,7 @@ def test_a_fault_while_a_run_is_canceled_leaves_none_going(service_stage: Stage,
         next(scene.backend.follow(scene.submit()))
 
         _, errors = insist(lambda: lifecycle.end(backend, scene.spec.run_id, cancel=True))  # noqa: B023 (called at once)
+        backend.step = ""
 
         assert scene.backend.collect(scene.describe()).state.status is Status.CANCELED
         assert service_stage.count_runs(scene, going=True) == 0
@@ -121,12 +122,12 @@ def see_to_end(scene: Scene, backend: SteppedBackend) -> Updates:
 
 
 def insist(ask: Callable[[], Answer]) -> tuple[Answer, list[str]]:
-    """Asks again where the answer is that the service has none; gives the answer, and what was said before."""
+    """Asks again as a user does who is told to; gives the answer, and what was said before."""
     errors: list[str] = []
     while True:
         try:
             return ask(), errors
-        except (BackendUnavailable, RunUnfinished) as error:
+        except (BackendUnavailable, RunGone, RunUnfinished) as error:
             errors.append(str(error))
             if len(errors) == UPDATES:
                 raise
