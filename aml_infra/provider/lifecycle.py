@@ -247,7 +247,10 @@ def end(backend: Backend, run_id: str, *, cancel: bool) -> None:
             return
         backend.cancel(run_id)
         state = backend.describe(run_id)
-    if state is not None and state.status.is_final:
+    if state is not None:
+        if not state.status.is_final:
+            # It is still ending, or is seen as it was: what has no record is not removed.
+            return
         backend.collect(state)
     backend.remove(run_id)
 

@@ -312,6 +312,18 @@ def test_end_cancels_a_running_run_only_where_asked(scene: Scene) -> None:
     assert record.state.status is Status.CANCELED
 
 
+def test_end_removes_nothing_of_a_run_that_still_ends(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is seen, that is: what it has printed is in no record yet."""
+    backend = scene.backend(Script(running=(1,)))
+    backend.submit(scene.spec, 1, scene.take_snapshot())
+    monkeypatch.setattr(backend, "cancel", lambda _: None)
+
+    lifecycle.end(backend, scene.spec.run_id, cancel=True)
+
+    assert scene.records.read(scene.spec.run_id) is None
+    assert backend.describe(scene.spec.run_id) is not None
+
+
 def test_end_of_a_run_that_is_gone_is_harmless(scene: Scene) -> None:
     """Deleting twice is deleting once."""
     lifecycle.end(scene.backend(), scene.spec.run_id, cancel=True)
