@@ -316,12 +316,14 @@ def test_end_removes_nothing_of_a_run_that_still_ends(scene: Scene, monkeypatch:
     """As it is seen, that is: what it has printed is in no record yet."""
     backend = scene.backend(Script(running=(1,)))
     backend.submit(scene.spec, 1, scene.take_snapshot())
+    removed: list[str] = []
     monkeypatch.setattr(backend, "cancel", lambda _: None)
+    monkeypatch.setattr(backend, "remove", removed.append)
 
     lifecycle.end(backend, scene.spec.run_id, cancel=True)
 
     assert scene.records.read(scene.spec.run_id) is None
-    assert backend.describe(scene.spec.run_id) is not None
+    assert removed == []
 
 
 def test_end_of_a_run_that_is_gone_is_harmless(scene: Scene) -> None:
