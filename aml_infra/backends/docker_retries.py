@@ -1,8 +1,8 @@
 """A client of the Docker Engine that sends again what had no answer, or a passing error for one.
 
 All that a run asks of the daemon may be sent twice: containers and networks are made under names that nothing else has,
-and whoever asks takes what is there of such a name for its own. The retries are urllib3's. Only a start is not sent
-again here: a container that has ended meanwhile would begin anew.
+and whoever asks takes what is there of such a name for its own. The retries are urllib3's. Only a start
+that had no answer is not sent again here: a container that has ended meanwhile would begin anew.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ class _Retry(Retry):
         _pool: ConnectionPool | None = None,
         _stacktrace: TracebackType | None = None,
     ) -> Self:
-        # Who waits for an answer has waited long enough, and a daemon that is not there is told at once.
-        if error is not None and (isinstance(error, urllib3.exceptions.TimeoutError) or _is_absence(error)):
-            raise error
-        if error is not None and _START.search(url or ""):
+        # Who waits for an answer has waited long enough, a daemon that is not there is told at once, and who starts a
+        # container looks at it first.
+        is_last = isinstance(error, urllib3.exceptions.TimeoutError) or _START.search(url or "")
+        if error is not None and (is_last or _is_absence(error)):
             raise error
         if error is None and any(part in (url or "") for part in _BY_REGISTRIES):
             raise urllib3.exceptions.MaxRetryError(_pool, url or "")  # type: ignore[arg-type]  # urllib3 gives it

@@ -242,14 +242,12 @@ def require_metrics(record: Record, conditions: tuple[str, ...]) -> Record:
 def end(backend: Backend, run_id: str, *, cancel: bool) -> None:
     """Lets go of a run: cancels it where asked, and frees what its service holds. Records stay."""
     state = backend.describe(run_id)
-    if state is not None and not state.status.is_final:
-        if not cancel:
-            return
+    if cancel and state is not None and not state.status.is_final:
         backend.cancel(run_id)
         state = backend.describe(run_id)
     if state is not None:
         if not state.status.is_final:
-            # It is still ending, or is seen as it was: what has no record is not removed.
+            # It is to go on, is still ending, or is seen as it was: what has no record is not removed.
             return
         backend.collect(state)
     backend.remove(run_id)
