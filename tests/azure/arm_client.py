@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import json
 import urllib.parse
@@ -16,6 +15,7 @@ from tests.azure import arm_ids, front, resource_manager, services
 from tests.azure.cloud import RESOURCE_MANAGER, Cloud
 from tests.azure.directory import Principal
 from tests.azure.resources import Resource
+from tests.event_loop import run_alone
 
 OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
 CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
@@ -115,12 +115,7 @@ class Client:
         if token is None:
             # A new token each time, as tests move the clock by days.
             token = self.cloud.directory.issue(self.principal, RESOURCE_MANAGER)
-        # Not `asyncio.run`, which would leave the tests that come next without a loop.
-        loop = asyncio.new_event_loop()
-        try:
-            return loop.run_until_complete(_send(self._app, method, path, query, content, token))
-        finally:
-            loop.close()
+        return run_alone(_send(self._app, method, path, query, content, token))
 
 
 def log_in(cloud: Cloud, role: str, scope: str) -> Client:

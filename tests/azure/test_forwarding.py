@@ -6,6 +6,7 @@ import pytest
 from starlette import requests, responses
 
 from tests.azure import forwarding
+from tests.event_loop import run_alone
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -40,4 +41,4 @@ def test_a_connection_that_was_idle_is_not_used_again(monkeypatch: pytest.Monkey
         server.close()
         return statuses
 
-    assert asyncio.run(ask()) == [200, 200]
+    assert run_alone(ask()) == [200, 200]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any
 from unittest import mock
 
 import pulumi
@@ -30,17 +29,6 @@ KUBERNETES_PROVIDER = "pulumi:providers:kubernetes"
 GET_WORKSPACE = "azure-native:machinelearningservices:getWorkspace"
 RUN = "aml-infra:index:TrainingRun"
 SOFT_DELETION = "aml-infra:index:SoftDeletion"
-
-_Result = TypeVar("_Result")
-
-
-def run_alone(asked: Coroutine[Any, Any, _Result]) -> _Result:
-    """In a loop of its own: ``asyncio.run`` would leave the tests that come next without one."""
-    loop = asyncio.new_event_loop()
-    try:
-        return loop.run_until_complete(asked)
-    finally:
-        loop.close()
 
 
 @dataclasses.dataclass

@@ -20,8 +20,9 @@ from aml_infra.components.workspace import Workspace
 from aml_infra.components.workspace_args import WorkspaceArgs
 from aml_infra.errors import InvalidInput
 from aml_infra.spec import Demand, Resources
+from tests.event_loop import run_alone
 from tests.unit.components.azure_resources import USER
-from tests.unit.components.engine import KUBERNETES_PROVIDER, Engine, run_alone
+from tests.unit.components.engine import KUBERNETES_PROVIDER, Engine
 
 CHILDREN = (
     "deployer-admin",

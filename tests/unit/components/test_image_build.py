@@ -21,7 +21,7 @@ from aml_infra.components.image_build import (
     explain_failure,
     open_secrets,
 )
-from tests.unit.components.engine import run_alone
+from tests.event_loop import run_alone
 
 REQUEST = BuildRequest(
     dockerfile="FROM x\n", context="ctx", build_args={"B": "2", "A": "1"}, platform="linux/arm64", builder="default"

@@ -19,7 +19,7 @@ from aml_infra.components.registry_login import (
     open_environment,
 )
 from aml_infra.errors import BackendUnavailable
-from tests.unit.components.engine import run_alone
+from tests.event_loop import run_alone
 
 LOGIN = registry_login.Login("docker.io/me", "me", "pass")
 

@@ -11,7 +11,8 @@ from aml_infra import InvalidInput, Problem, TrainingImage, TrainingImageArgs
 from aml_infra.components import image_build
 from aml_infra.components.training_image import build_request, name_tag, read_recipe
 from aml_infra.components.validation import Machine
-from tests.unit.components.engine import BASE_DIGEST, BUILT_DIGEST, DOCKER_IMAGE, Engine, run_alone
+from tests.event_loop import run_alone
+from tests.unit.components.engine import BASE_DIGEST, BUILT_DIGEST, DOCKER_IMAGE, Engine
 
 TEXT = "FROM debian:bookworm-slim\n"
 
