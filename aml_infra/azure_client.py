@@ -42,6 +42,9 @@ RETRY_SECONDS = 300
 POLL_SECONDS = 5
 """Between two looks at a long-running operation whose answers do not say how long to wait."""
 
+_EACH_METHOD: Mapping[str, Any] = {"retry_on_methods": frozenset({"GET", "PUT", "DELETE", "POST", "PATCH"})}
+"""Has azure-core send what had no answer again; by itself it does not where the method is POST or PATCH."""
+
 _REGISTRY = re.compile(r"[a-z0-9]{5,50}(-[a-z0-9]+)?\.azurecr\.io", re.IGNORECASE)
 _REASON = re.compile(r"AADSTS\d+[^\r\n]*?(?=\.? Trace ID|\.?[\r\n]|\.?$)")
 
@@ -134,7 +137,10 @@ class AzureClient:
     def ask_learning(
         self, method: str, url: str, *, query: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None
     ) -> dict[str, Any] | None:
-        """What a service of an Azure Machine Learning workspace answers, or None if there is no such thing."""
+        """What a service of an Azure Machine Learning workspace answers, or None if there is no such thing.
+
+        It is sent again where no answer came, so that it must mean the same the second time.
+        """
         return self._send(self._learning, method, url, query or {}, body)
 
     def ask_anonymously(self, url: str) -> dict[str, Any] | None:
@@ -167,9 +173,12 @@ class AzureClient:
         api_version: str,
         *,
         query: Mapping[str, str] | None = None,
+        may_repeat: bool = False,
         is_interrupted: Callable[[], bool] = lambda: False,
     ) -> bool:
         """Does ``method`` on ``path``, and waits until what it starts has ended; False if there is no such thing.
+
+        A POST is sent again where no answer came only if it ``may_repeat``; a DELETE is always.
 
         Raises:
             AccessDenied: this account may not.
@@ -185,6 +194,7 @@ class AzureClient:
             started: PipelineResponse[HttpRequest, HttpResponse] = self._manager.send_request(
                 request,
                 _return_pipeline_response=True,
+                **(_EACH_METHOD if may_repeat else {}),
             )  # type: ignore[assignment]
             if started.http_response.status_code in (204, 404):
                 return False
@@ -218,7 +228,8 @@ class AzureClient:
         with errors():
             token = self._credential.get_token(REGISTRY_SCOPE).token
             form = {"grant_type": "access_token", "service": server, "access_token": token}
-            response = self._others.send_request(HttpRequest("POST", f"https://{server}/oauth2/exchange", data=form))
+            request = HttpRequest("POST", f"https://{server}/oauth2/exchange", data=form)
+            response = self._others.send_request(request, **_EACH_METHOD)
             if response.status_code in (401, 403):
                 # Not the login is wrong, which Entra ID has just accepted.
                 said = _first_line(response.text())
@@ -243,7 +254,7 @@ class AzureClient:
         from azure.core.rest import HttpRequest
 
         with errors():
-            response = client.send_request(HttpRequest(method, url, params=dict(query), json=body))
+            response = client.send_request(HttpRequest(method, url, params=dict(query), json=body), **_EACH_METHOD)
             if response.status_code == 404 and method != "PUT":  # noqa: PLR2004 (the code is the name)
                 return None
             _raise_for_status(response)

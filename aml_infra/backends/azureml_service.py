@@ -72,7 +72,7 @@ class WorkspaceService:
 
     def cancel_job(self, name: str) -> None:
         """Asks the service to end a job, and waits until it has said that it has."""
-        self._client.run("POST", f"{self.place.locate_job(name)}/cancel", API_VERSION)
+        self._client.run("POST", f"{self.place.locate_job(name)}/cancel", API_VERSION, may_repeat=True)
 
     def delete(self, path: str) -> None:
         """Deletes what is at ``path``, if it is there."""

@@ -90,6 +90,19 @@ def test_a_run_whose_submitter_heard_nothing_is_joined(azureml_stage: Stage) -> 
     assert (scene.describe().status, count_jobs(scene)) == (Status.COMPLETED, 1)
 
 
+def test_an_answer_that_was_lost_fails_no_destroy(azureml_stage: Stage) -> None:
+    """The cancellation and the archiving are sent again."""
+    scene = azureml_stage(lasting=True)
+    next(scene.backend.follow(scene.submit()))
+
+    archived = Fault("answer lost", "/runs/", "PATCH", host=".*")
+    with fail(azureml_stage, Fault("answer lost", "/cancel$", "POST"), archived):
+        scene.backend.cancel(scene.spec.run_id)
+        scene.backend.remove(scene.spec.run_id)
+
+    assert scene.describe().status is Status.CANCELED
+
+
 def test_a_submit_that_fails_on_its_way_leaves_nothing(azureml_stage: Stage) -> None:
     """At each step before the job there is no run; the next client submits it."""
     scene = azureml_stage(lines=["of its own"])
@@ -272,7 +285,7 @@ def test_several_processes_of_a_node_have_one_folder(azureml_stage: Stage) -> No
 
 def test_a_secret_reaches_the_command_and_nothing_else(azureml_stage: Stage) -> None:
     """Not the job, its history, its files; and it is gone with the job's end."""
-    value = "planted-marker 'and' $HOME\nsecond line"
+    value = "planted-in-command 'and' $HOME\nsecond line"
     scene = azureml_stage(secrets={"TOKEN": value}, image=PYTHON_IMAGE)
     scene.write_script('printf %s "$TOKEN" | sha256sum\nenv | grep -c "^TOKEN=\\|^AML_INFRA_S"\n')
 
@@ -280,15 +293,15 @@ def test_a_secret_reaches_the_command_and_nothing_else(azureml_stage: Stage) -> 
     state = scene.describe()
     assert scene.learning is not None
     resources = scene.learning.azure.cloud.resources
-    held = list_planted(scene)
+    held = list_planted(scene, "planted-in-command")
     record = scene.backend.collect(state)
     shown = json.dumps([each.body for each in resources]) + str(record) + json.dumps(state.spec)
 
     assert lines == [f"{hashlib.sha256(value.encode()).hexdigest()}  -", "1"]
     assert len(held) == 1
-    assert list_planted(scene) == []
-    assert "planted-marker" not in shown
-    assert "planted-marker" not in read_all_blobs(scene)
+    assert list_planted(scene, "planted-in-command") == []
+    assert "planted-in-command" not in shown
+    assert "planted-in-command" not in read_all_blobs(scene)
 
 
 def test_data_is_mounted_and_found_by_its_name(azureml_stage: Stage, tmp_path: pathlib.Path) -> None:
@@ -437,7 +450,7 @@ def test_what_the_service_refuses_is_told(azureml_stage: Stage) -> None:
 
 def test_roles_of_a_new_workspace_are_waited_for(azureml_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that was given a moment ago may not count yet where the data is; in an old workspace it would."""
-    scene = azureml_stage(secrets={"TOKEN": "planted-marker"})
+    scene = azureml_stage(secrets={"TOKEN": "planted-before-roles"})
     scene.write_script("echo source that was never sent\n")
 
     steps = (("/source.tar.gz$", BLOBS), ("/jobs/", ""))
@@ -449,7 +462,7 @@ def test_roles_of_a_new_workspace_are_waited_for(azureml_stage: Stage, monkeypat
         with fail(azureml_stage, denied), pytest.raises(RunNotSubmitted):
             scene.backend.submit(scene.spec, 1, scene.snapshot)
 
-    assert list_planted(scene) == []
+    assert list_planted(scene, "planted-before-roles") == []
     assert scene.backend.describe(scene.spec.run_id) is None
 
 
@@ -556,11 +569,11 @@ def let_go(scene: Scene) -> None:
     scene.learning.run_inside(scene.spec.run_id, "touch outputs/go")
 
 
-def list_planted(scene: Scene) -> list[Resource]:
-    """The connections that hold the planted secret."""
+def list_planted(scene: Scene, marker: str) -> list[Resource]:
+    """The connections that hold the planted secret, of which other tests leave some of their own."""
     assert scene.learning is not None
     there = [each for each in scene.learning.azure.cloud.resources if each.type.endswith("/connections")]
-    return [each for each in there if "planted-marker" in json.dumps(each.secrets)]
+    return [each for each in there if marker in json.dumps(each.secrets)]
 
 
 def list_data_uploads(scene: Scene) -> list[str]:

@@ -97,6 +97,31 @@ def test_no_network_is_no_answer(azure: Transport, client: AzureClient) -> None:
         client.get(PATH, "1")
 
 
+@pytest.mark.parametrize("method", ["GET", "PUT", "POST", "PATCH", "DELETE"])
+def test_what_has_no_answer_is_sent_again(azure: Transport, client: AzureClient, method: str) -> None:
+    """Whatever its method, as it is the same the second time."""
+    azure.expect(method, URL, error=requests.ConnectionError("cut"))
+    azure.expect(method, URL, {"name": "a"})
+
+    assert client.ask_learning(method, f"{ARM}{PATH}", query={"api-version": "1"}) == {"name": "a"}
+
+
+def test_an_action_that_may_come_twice_is_sent_again(azure: Transport, client: AzureClient) -> None:
+    """As a cancellation."""
+    azure.expect("POST", URL, error=requests.ConnectionError("cut"))
+    azure.expect("POST", URL)
+
+    assert client.run("POST", PATH, "1", may_repeat=True)
+
+
+def test_an_action_is_sent_once(azure: Transport, client: AzureClient) -> None:
+    """Whether it was done is not known, and said."""
+    azure.expect("POST", URL, error=requests.ConnectionError("cut"))
+
+    with pytest.raises(BackendUnavailable, match="Azure does not answer"):
+        client.run("POST", PATH, "1")
+
+
 def test_a_refusal_has_azures_words(azure: Transport, client: AzureClient) -> None:
     """The first line of them."""
     azure.expect("GET", URL, build_error("MissingSubscriptionRegistration", "register it\nmore"), status=409)
@@ -199,8 +224,9 @@ def test_who_is_not_logged_in_is_told_how(azure: Transport, words: str) -> None:
 
 
 def test_a_registry_gives_a_token_for_a_token(azure: Transport) -> None:
-    """That of Entra ID is for registries, and is sent in a form."""
+    """That of Entra ID is for registries, and is sent in a form, again where no answer came."""
     credential = Credential()
+    azure.expect("POST", EXCHANGE, error=requests.ConnectionError("cut"))
     azure.expect("POST", EXCHANGE, {"refresh_token": "refresh"})
 
     assert AzureClient(credential, azure).get_registry_token("contoso.azurecr.io") == "refresh"
