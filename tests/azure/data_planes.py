@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import anyio.to_thread
@@ -42,7 +43,7 @@ def find_by_name(cloud: Cloud, resource_type: str, name: str) -> resources.Resou
 def record(cloud: Cloud, host: str, app: front.App) -> front.App:
     """`app`, with its calls added to those of the cloud, and the faults that a test has asked for.
 
-    The calls are counted as ones to `host`.
+    The calls are counted as ones to `host`. Where a fault says 429, storage says what it says then: 503, `ServerBusy`.
     """
 
     async def serve(scope: front.Scope, receive: front.Receive, send: front.Send) -> None:
@@ -57,6 +58,9 @@ def record(cloud: Cloud, host: str, app: front.App) -> front.App:
         if fault is None:
             await app(scope, receive, note)
         else:
+            if fault.status == 429 and "blob." in host:
+                # See https://learn.microsoft.com/azure/storage/blobs/scalability-targets.
+                fault = dataclasses.replace(fault, status=503, code="ServerBusy", retry_after=None)
             await _fail(fault, app, scope, receive, note)
 
     return serve

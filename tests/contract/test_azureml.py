@@ -134,7 +134,7 @@ def test_an_answer_of_a_moment_before_is_not_absence(azureml_stage: Stage) -> No
 
 
 def test_a_storm_of_refusals_is_waited_out(azureml_stage: Stage) -> None:
-    """429 for whoever asks, again and again, while the log is followed."""
+    """Of the service and of its storage, again and again, while the log is followed."""
     scene = azureml_stage(lines=[str(number) for number in range(50)])
     state = scene.submit()
     storm = [

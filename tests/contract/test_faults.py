@@ -117,6 +117,7 @@ def see_to_end(scene: Scene, backend: SteppedBackend) -> Updates:
         shown[-1] += [line for line in text.splitlines() if line in LINES]
 
     seen, errors = insist(update)
+    backend.step = ""
     assert seen.record is not None
     return Updates(seen.record, shown, errors)
 
