@@ -34,7 +34,7 @@ OTHERS: Mapping[str, Mapping[str, Any]] = {
 LINES = tuple(f"line-{number}" for number in range(100))
 
 SHARE = int(os.environ.get("AML_INFRA_FAULT_SHARE", "12"))
-"""One kind of request in so many has a fault; 1 for all of them, which takes most of an hour."""
+"""One kind of request in so many has a fault; 1 for all of them, which takes half an hour."""
 
 UPDATES = 5
 """How often `pulumi up` is called at most."""
