@@ -318,7 +318,8 @@ def read_section(
     except pydantic.ValidationError as error:
         errors = error.errors(include_url=False)
         problems += [_explain(path, dict(one), model, is_hidden=name in hidden) for one in errors]
-        reported = frozenset(str(one["loc"][0]) for one in errors)
+        # A name that is no text is nowhere.
+        reported = frozenset(str(one["loc"][0]) for one in errors if one["loc"])
         # The rest is read all the same, so that its problems are told too.
         rest = {key: value[key] for key in value.keys() & names - reported}
         return Read(_read_rest(model, rest, reported & names), reported)
@@ -351,6 +352,8 @@ def _explain(path: str, error: Mapping[str, Any], model: type[Section], *, is_hi
         return aml_infra.Problem(full, f"is not a setting; {suggest(str(location[-1]), owner.model_fields)}")
     if error["type"] == "missing":
         return aml_infra.Problem(full, "is missing; it has no default")
+    if error["type"] == "string_unicode":
+        return aml_infra.Problem(full, "holds half of a character, which no UTF-8 can be; remove it")
     what = error["msg"][0].lower() + error["msg"][1:]
     if error["type"] in TYPES:
         what = f"allowed is {TYPES[error['type']]}"

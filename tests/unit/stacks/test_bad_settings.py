@@ -82,6 +82,22 @@ def test_a_bad_setting_is_told(
     assert engine.resources == []
 
 
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ('{"\\ud800": null}', "p:image"),
+        ('{"context": "\\ud800"}', "p:image.context"),
+        ('{"registry": {"\\ud800": null}}', "p:image.registry"),
+        ('{"registry": {"server": "\\ud800", "username": "me", "password": "x"}}', "p:image.registry.server"),
+    ],
+)
+def test_half_of_a_character_is_told(engine: Engine, settings: types.ModuleType, text: str, path: str) -> None:
+    """As a value and as a name, as deep as it is."""
+    told = f"{path}: holds half of a character, which no UTF-8 can be; remove it"
+
+    assert told in map(str, tell(engine, settings, {"image": text}))
+
+
 def test_each_setting_has_a_row_with_a_value_of_the_wrong_type(sections: types.ModuleType) -> None:
     """Whoever adds a setting adds what is told of bad ones."""
     there: dict[str, Any] = {
