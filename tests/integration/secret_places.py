@@ -63,8 +63,9 @@ def split_log(text: str) -> tuple[str, str]:
 
 
 def read_files(folder: pathlib.Path) -> Iterator[bytes]:
-    """All files below a folder, and what is in those that are compressed; some may go meanwhile."""
-    for path in folder.rglob("*"):
+    """All files below a folder, and what is in those that are compressed; files and folders may go meanwhile."""
+    paths = (pathlib.Path(inner) / name for inner, _, names in os.walk(folder) for name in names)
+    for path in paths:
         with contextlib.suppress(FileNotFoundError):
             if path.is_file() and not path.is_symlink():
                 yield from unzip(path.read_bytes())
