@@ -1,8 +1,8 @@
 """A client of the Docker Engine that sends again what had no answer, or a passing error for one.
 
 All that a run asks of the daemon may be sent twice: containers and networks are made under names that nothing else has,
-and whoever asks takes what is there of such a name for its own. The retries are urllib3's. Only a start
-that had no answer is not sent again here: a container that has ended meanwhile would begin anew.
+and whoever asks takes what is there of such a name for its own. The retries are urllib3's. Only
+a start that had no answer is not sent again here: a container that has ended meanwhile would begin anew.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class Front:
             proxy_headers=False, server_header=False, timeout_keep_alive=600, timeout_graceful_shutdown=5,
         )  # fmt: skip
         self._server = _Server(config, self.proxy)
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="azure")  # noqa: TID251 a thread's own
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="azure")  # noqa: TID251 (a thread's own)
 
     @property
     def proxy_url(self) -> str:

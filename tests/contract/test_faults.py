@@ -81,8 +81,7 @@ def test_a_fault_while_a_run_is_canceled_leaves_none_going(service_stage: Stage,
     for scene, backend in sweep(service_stage, kind, lasting=True):
         next(scene.backend.follow(scene.submit()))
 
-        _, errors = insist(lambda: lifecycle.end(backend, scene.spec.run_id, cancel=True))  # noqa: B023 (called at once)
-        backend.step = ""
+        _, errors = insist(backend, lambda: lifecycle.end(backend, scene.spec.run_id, cancel=True))  # noqa: B023 (called at once)
 
         assert scene.backend.collect(scene.describe()).state.status is Status.CANCELED
         assert service_stage.count_runs(scene, going=True) == 0
@@ -116,18 +115,19 @@ def see_to_end(scene: Scene, backend: SteppedBackend) -> Updates:
     def note(text: str) -> None:
         shown[-1] += [line for line in text.splitlines() if line in LINES]
 
-    seen, errors = insist(update)
-    backend.step = ""
+    seen, errors = insist(backend, update)
     assert seen.record is not None
     return Updates(seen.record, shown, errors)
 
 
-def insist(ask: Callable[[], Answer]) -> tuple[Answer, list[str]]:
-    """Asks again as a user does who is told to; gives the answer, and what was said before."""
+def insist(backend: SteppedBackend, ask: Callable[[], Answer]) -> tuple[Answer, list[str]]:
+    """Asks again as a user does who is told to; gives the answer, and what was said before. No fault comes after it."""
     errors: list[str] = []
     while True:
         try:
-            return ask(), errors
+            answer = ask()
+            backend.step = ""
+            return answer, errors
         except (BackendUnavailable, RunGone, RunUnfinished) as error:
             errors.append(str(error))
             if len(errors) == UPDATES:

@@ -57,7 +57,7 @@ def _list_traces(number: int) -> list[pathlib.Path]:
     """What of a cluster is seen outside its namespaces."""
     name = supervisor.build_name(number)
     # Not `glob`: other tests' containers end, and their groups vanish while it looks into them.
-    groups = [pathlib.Path(folder) for folder, _, _ in os.walk(supervisor.CGROUPS) if pathlib.Path(folder).name == name]
+    groups = [pathlib.Path(folder, name) for folder, inner, _ in os.walk(supervisor.CGROUPS) if name in inner]
     return [*pathlib.Path("/sys/class/net").glob(name), *groups]
 
 
